@@ -1,0 +1,158 @@
+package transport
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// batchMax is how many messages one system call carries. With offload each
+// stands for up to 64 KiB of packets; more would only make calls longer.
+const batchMax = 64
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// readControl holds what may come along: destination and interface (40 bytes
+// at most), segment size and drop count (24 each). As uint64 it is aligned.
+type readControl [16]uint64
+
+// sockaddr has room for both families; the family field leads in both.
+type sockaddr = unix.RawSockaddrInet6
+
+// reader holds the arrays of recvmmsg, made once. The function that the
+// netpoller calls is made once too: a closure for each call would be an
+// allocation for each call, so what it needs and gives stands in fields.
+type reader struct {
+	hdrs  [batchMax]mmsghdr
+	iovs  [batchMax]unix.Iovec
+	names [batchMax]sockaddr
+	ctls  [batchMax]readControl
+
+	call  func(fd uintptr) (done bool)
+	asked int
+	got   int
+	errno unix.Errno
+
+	lastName sockaddr // the source before, and what it was read as
+	lastAddr netip.AddrPort
+}
+
+func newReader() *reader {
+	r := &reader{}
+	for i := range r.hdrs {
+		h := &r.hdrs[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&r.ctls[i]))
+	}
+	r.call = r.recvmmsg
+	return r
+}
+
+// recvmmsg is what the netpoller calls: false means wait until readable.
+func (r *reader) recvmmsg(fd uintptr) bool {
+	for {
+		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
+		switch e {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		}
+		r.got, r.errno = int(n), e
+		if e != 0 {
+			r.got = 0
+		}
+		return true
+	}
+}
+
+// ReadBatch fills up to batchMax elements.
+func (c *batchConn) ReadBatch(ds []Datagram) (int, error) {
+	if len(ds) == 0 {
+		return 0, nil
+	}
+	r := c.r
+	r.asked = min(len(ds), batchMax)
+	for i := range ds[:r.asked] {
+		h := &r.hdrs[i].hdr
+		h.Namelen = uint32(unsafe.Sizeof(sockaddr{}))
+		h.SetControllen(len(r.ctls[i]) * 8)
+		r.iovs[i].Base = unsafe.SliceData(ds[i].B)
+		r.iovs[i].SetLen(len(ds[i].B))
+	}
+	if err := c.raw.Read(r.call); err != nil {
+		return 0, c.readFailed(err)
+	}
+	if r.errno != 0 {
+		return 0, c.readFailed(r.errno)
+	}
+	for i := range ds[:r.got] {
+		d := &ds[i]
+		*d = Datagram{B: d.B[:min(int(r.hdrs[i].len), len(d.B))]}
+		r.control(i, d)
+		d.Addr = r.source(i, d.IfIndex, c.plan.names)
+	}
+	return r.got, nil
+}
+
+// source reads the sender's address; mostly it is the one before.
+func (r *reader) source(i, ifIndex int, names interfaceNames) netip.AddrPort {
+	if r.names[i] == r.lastName {
+		return r.lastAddr
+	}
+	n := &r.names[i]
+	r.lastName = *n
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&n.Port))[:])
+	switch n.Family {
+	case unix.AF_INET:
+		r.lastAddr = netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(n)).Addr), port)
+	case unix.AF_INET6:
+		a := netip.AddrFrom16(n.Addr)
+		if n.Scope_id != 0 {
+			a = a.WithZone(names.name(int(n.Scope_id)))
+		} else if needsScope(a) && ifIndex != 0 {
+			a = a.WithZone(names.name(ifIndex))
+		}
+		r.lastAddr = netip.AddrPortFrom(a, port)
+	default:
+		r.lastAddr = netip.AddrPort{}
+	}
+	return r.lastAddr
+}
+
+// control reads what the kernel told beside the data.
+func (r *reader) control(i int, d *Datagram) {
+	const head = unix.SizeofCmsghdr
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&r.ctls[i])), len(r.ctls[i])*8)
+	b = b[:min(int(r.hdrs[i].hdr.Controllen), len(b))]
+	for len(b) >= head {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(b)))
+		if int(h.Len) < head || int(h.Len) > len(b) {
+			return
+		}
+		data := b[head:int(h.Len)]
+		switch {
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+			p := (*unix.Inet4Pktinfo)(unsafe.Pointer(unsafe.SliceData(data)))
+			d.Dst, d.IfIndex = netip.AddrFrom4(p.Addr), int(p.Ifindex)
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			p := (*unix.Inet6Pktinfo)(unsafe.Pointer(unsafe.SliceData(data)))
+			d.Dst, d.IfIndex = netip.AddrFrom16(p.Addr), int(p.Ifindex)
+		case h.Level == unix.SOL_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
+			if n := int(binary.NativeEndian.Uint32(data)); n > 0 && n < len(d.B) {
+				d.Segment = n
+			}
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
+			d.Overflow = binary.NativeEndian.Uint32(data)
+		}
+		b = b[min(len(b), unix.CmsgSpace(len(data))):]
+	}
+}
