@@ -1,0 +1,85 @@
+// Package crypto says who is who, and keeps what a group says private.
+//
+// It has two halves. [Handshake] turns a connection between a root and a leaf
+// into a proven [Channel]: TLS 1.3, and an [Identity] at both ends. A [Ring]
+// seals and opens the session's packets under keys that the members got over
+// such channels.
+//
+// # Identities
+//
+// There are three, and the zero Identity is an error:
+//
+//	(a) a join code     members share a JoinCode: 128 random bits, made by NewCode
+//	(b) certificates    both ends show one, signed by an authority of Identity.CAs
+//	(c) a pinned root   leaves know the root key's fingerprint, a Pin; who a leaf
+//	                    is, its token says, which the caller sends when the
+//	                    Handshake is done
+//
+// With a join code each end proves that it holds the code without showing it,
+// the root first. A proof covers the TLS connection and both ends' keys, so it
+// cannot be reflected, replayed or relayed. An end that refuses says why, so a
+// mistake in the setup is the same error at both ends: [ErrProof], [ErrPin],
+// [ErrCertificate], [ErrVersion] or [ErrIdentity]. A Handshake succeeds only
+// when both ends have accepted.
+//
+// # Epochs and packets
+//
+// An [Epoch] is a secret that all members share. The root makes the first and
+// tells it to each leaf as 88 bytes of state. When somebody joins, everybody
+// takes a one-way step ([Epoch.Next]): the joiner cannot read what was before.
+// When somebody left, a fresh one is told to those who stay ([Epoch.Fresh]): the
+// leaver cannot read what follows.
+//
+// From the epoch's secret follow a secret per sender and from that a key for
+// every 2^22 packets; the nonce is the packet number, which never repeats. Each
+// pair of root and leaf has keys of its own as well ([PairKeys]). [Ring.Seal]
+// and [Ring.Open] allocate nothing; Open checks for replays, opens and only then
+// marks the number, in one call. The suites are AES-256-GCM, ChaCha20-Poly1305
+// where there is no AES hardware, and AES-256-GCM with random nonces where FIPS
+// 140-3 is enforced. There is no suite that does not seal.
+//
+// docs/wire.md describes the bytes; testdata holds vectors for all of them.
+//
+// # Secrets
+//
+// Codes, tokens, keys and epochs print, log and encode as a few words that say
+// what they are. Only [JoinCode.Reveal] and [Epoch.AppendState] give a secret
+// away. Errors never hold one. Processes should set RLIMIT_CORE to 0.
+//
+// # Goroutines
+//
+// The package keeps none. During a Handshake the end of its ctx closes the
+// connection from a goroutine of package context, which ends with that.
+//
+// # Limitations
+//
+// A group key proves membership, not authorship. Any member can derive any
+// sender's keys and seal a packet in the root's name; until signed manifests
+// arrive, group packets are only as trustworthy as the least trustworthy
+// member. Packets between root and leaf do not share this: their keys are the
+// pair's own.
+//
+// Whoever holds a join code can pose as the root to a leaf that has not joined
+// yet, unless that leaf has the root's fingerprint too; and who was evicted can
+// come back until the code is changed.
+//
+// In (c) the leaf proves nothing here; the root must have its token judged. In
+// (b) certificates are checked when a member joins and never again here:
+// revocation and expiry during a session are the caller's.
+//
+// Packet numbers live in memory. A virtual machine that is cloned or set back
+// while a session runs uses them twice under the same keys, which gives away
+// what was sealed. So would two Rings for one member id.
+//
+// Go cannot clear the key schedules inside its ciphers, nor copies that moving
+// stacks leave behind. Secrets that this package holds itself are cleared; built
+// with GOEXPERIMENT=runtimesecret, derivations leave no traces either (Linux on
+// amd64 and arm64).
+//
+// In FIPS 140-3 mode (GODEBUG=fips140=only) suite 2 is the only one: 12 bytes
+// more a packet, and all members must use it. A random nonce repeats under a key
+// with odds of about 2^-53.
+//
+// Sizes, times, membership and packet numbers are visible to anybody who can
+// see the packets. Nobody is kept from sending rubbish: Ring counts it.
+package crypto
