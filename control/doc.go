@@ -1,0 +1,114 @@
+// Package control is the control plane of a session with a root, as frames and
+// state machines: bytes and times in, bytes and events out. TCP, TLS, clocks
+// and goroutines stay with the caller, so every rule here is tested without a
+// network, and what a hostile peer can do is what a byte slice can say.
+//
+// # Frames
+//
+// A frame is length(4) type(1) body, big-endian; the length counts type and
+// body. Each frame type has an Append and a Parse with the layout drawn above
+// them, and a sample in testdata. What parses encodes to the same bytes again;
+// what is refused was refused with a [Fault] before anything was allocated.
+// [Reader] cuts a connection's bytes into frames; give a Fault of its own to
+// Unreadable, which ends the connection as a bad frame does.
+//
+//	leaf asks                        root invites
+//	leaf          root               root          leaf
+//	  JOIN ------->                    INVITE ----->
+//	     (queued, accepted)               (accepted)
+//	  <---- WELCOME                    <------ JOIN   the same from here on
+//	  (joins the group)
+//	  READY ------>
+//	  <------ START                  counted in: R244
+//	  <--> BEAT, CHAT; <- REKEY, SENDERS; REKEYED ->
+//	  BYE <------->                  or REFUSE, before WELCOME
+//
+// # Machines
+//
+// [Root] is the root's side of all control connections, [Leaf] a leaf's of its
+// one. Both have the surface of [Machine]: Handle a frame, Advance the time,
+// ask NextTimeout, Poll outputs to the end after every input. [Run] does that
+// and is the only code here that reads the clock; other goroutines send it
+// funcs. Inputs may be given from within Run's out as well, which is the
+// easiest way to answer EpochWanted with SetEpoch and EpochReady with Start.
+//
+// The root's connections, from Open (proven by the shell) on:
+//
+//	proven --JOIN--> queued --Answer--> admitted --SetEpoch--> welcomed
+//	   |                                   ^                      | READY
+//	   +--Invite--> inviting --JOIN--> accepted       joined <-- ready
+//	                                                      Start
+//
+//	who asks:       Requested ( Withdrawn | Answer [ Failed | Joined Left ] ) Hangup
+//	who is invited: ( Failed | Accepted Answer ( Failed | Joined Left ) ) Hangup
+//
+// Each of these comes at most once for an id, Hangup exactly once and last. A
+// leaf's last event is Closed, exactly once:
+//
+//	idle --Join------------------> joining --WELCOME--> entering
+//	  |                              ^                     | Ready
+//	  +--INVITE--> considering --Answer        member <-- prepared
+//	                                              START
+//
+// Hangup and Closed mean: write out what is queued, then close. A TCP close
+// with unread bytes in the receive buffer resets the connection and can
+// swallow the farewell, so close the sending direction first and read on for a
+// moment.
+//
+// # Accepting
+//
+// Requests wait in a bounded queue (RootConfig.Backlog; full: the newcomer is
+// refused, R78). Next shows the head to an accept call, Answer decides it. A
+// deferred request keeps its place (R93); one that went away keeps it too,
+// as the error of the accept call it was meant for (R100, R101, R163), until
+// a newcomer needs the room. [Meet] tells whether roles meet (R193).
+//
+// # Epochs
+//
+// That a leaf must know epoch n is a value, told minus acknowledged; a rekey
+// that overtakes another needs no special case. Joiners are served in batches,
+// one at a time, by a step. A departure of anybody who was sent WELCOME asks
+// for a fresh epoch at once, overtakes what is pending and carries its joiners
+// along; departures within 50 ms share one. EpochReady comes when all have
+// acknowledged, after 500 ms at the latest.
+//
+// # Ends
+//
+// BYE carries a code, a reason and how far its sender has sent: call SetEdges
+// before Close or Evict. Code 0 is a close in good order, which a shell words
+// as WSAEDISCON (R222). A reset, or an end without BYE, is WSAECONNRESET,
+// silence WSAECONNABORTED (R225), and before the leaf is in WSAETIMEDOUT (R63).
+// A frame that is malformed, unknown, too long or out of turn ends its
+// connection: counted by Fault, answered by one REFUSE or BYE. When this side
+// itself slept (a stopped process, a suspended host), the others' silence does
+// not count: what they said waits in the sockets' buffers.
+//
+// # Bounds
+//
+// Connections: 256 that have not asked (one more closes the oldest), the
+// backlog, 10,000 leaves (one more is refused). Memory for each: its JOIN, at
+// most 68 KiB, until it is in. Outputs wait for Poll only: an input leaves at
+// most four for each connection, so who polls to the end each time is bounded.
+// Every wait has a deadline; the times stand in root.go.
+//
+// # Goroutines
+//
+// None. Run runs in its caller's until ctx ends.
+//
+// # Limitations
+//
+//   - The machines trust what the shell says of a connection: that it is
+//     proven, and who it is. A leaf's READY may name any unicast address; a
+//     shell that sends there without having heard from it first can be aimed
+//     at somebody else by a leaf.
+//   - Nothing limits how many frames a member may send in a second; the shell's
+//     reading pace does.
+//   - A rekey goes to every leaf in a frame of its own, so a departure costs as
+//     many frames as there are leaves.
+//   - An answer that crosses the request's withdrawal is reported by Failed,
+//     not by Answer.
+//   - Connect data and side chat messages are limited to 64 KiB.
+//   - A step that was asked for before a departure may still be given after it;
+//     the fresh epoch follows, and until then the leaver can read, as it could
+//     in the instant before it left.
+package control

@@ -1,0 +1,127 @@
+package control
+
+import (
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport"
+)
+
+// rootShell plays the root's shell: every answer takes its time.
+func (m *model) rootShell(e Event) {
+	switch e.Kind {
+	case Requested:
+		m.after(m.upTo(3*time.Second), m.accept)
+	case Accepted:
+		m.after(m.upTo(200*time.Millisecond), func() { _ = m.root.Answer(m.now, e.ID, Answer{Verdict: Accept}) })
+	case EpochWanted:
+		m.wanted = append(m.wanted, e)
+		m.work()
+	case EpochReady:
+		for _, id := range e.Joining {
+			m.after(m.upTo(20*time.Millisecond), func() { _ = m.root.Start(m.now, id, nil) })
+		}
+	case Hangup: // written out, then closed
+		n := m.leaves[e.ID-RootID-1]
+		m.after(max(n.toLeaf.Sub(m.now), 0)+time.Millisecond, func() {
+			if !n.cut {
+				n.cut = true
+				n.l.Lost(m.now, 0)
+			}
+		})
+	}
+	m.saw[e.Kind.String()]++
+}
+
+// accept is one accept call with a condition of random mind.
+func (m *model) accept() {
+	req, ok := m.root.Next()
+	if !ok {
+		return
+	}
+	if req.Code != 0 {
+		m.saw["tombstone"]++
+		m.after(0, m.accept)
+		return
+	}
+	a := Answer{Verdict: Accept, Callee: []byte("hello")}
+	switch {
+	case m.calm:
+	case m.odds(6):
+		a.Verdict = Reject
+	case m.odds(3):
+		a.Verdict = Defer
+		m.saw["deferred"]++
+		m.after(m.upTo(3*time.Second), m.accept)
+	}
+	m.after(m.upTo(300*time.Millisecond), func() { // the condition thinks
+		if err := m.root.Answer(m.now, req.ID, a); transport.CodeOf(err) == transport.WSAEACCES {
+			m.saw["gone while shown"]++
+		}
+	})
+}
+
+// work answers EpochWanted in order, one after the other.
+func (m *model) work() {
+	if m.busy || len(m.wanted) == 0 {
+		return
+	}
+	m.busy = true
+	e := m.wanted[0]
+	m.wanted = m.wanted[1:]
+	m.after(m.upTo(80*time.Millisecond), func() {
+		m.busy = false
+		kind := Step
+		if e.Fresh {
+			kind = Fresh
+		}
+		number := m.root.rekey.epoch + 1
+		var ws []Welcome
+		for _, id := range e.Joining {
+			ws = append(ws, sampleWelcome(id))
+		}
+		if m.root.rekey.settling {
+			m.saw["overtaken"]++
+		}
+		if err := m.root.SetEpoch(m.now, number, kind, []byte("body"), ws); err != nil {
+			m.fail("set epoch: %v", err)
+		}
+		if e.Fresh {
+			m.freshes = append(m.freshes, number)
+		}
+		m.work()
+	})
+}
+
+// leafShell plays a leaf's shell.
+func (m *model) leafShell(n *modelLeaf, e Event) {
+	wait := m.upTo(50 * time.Millisecond)
+	if n.lazy {
+		wait = m.upTo(15 * time.Second)
+	}
+	switch e.Kind {
+	case Invited:
+		v := Accept
+		if m.odds(5) {
+			v = Reject
+		}
+		m.after(m.upTo(2*time.Second), func() {
+			_ = n.l.Answer(m.now, Answer{Verdict: v, Callee: []byte("yes"), Role: Role(m.rng.IntN(3))}, Join{})
+		})
+	case Welcomed:
+		n.told = e.Epoch
+		m.after(wait, func() { _ = n.l.Ready(m.now, Ready{Epoch: n.told, Addr: leafAddr(n.id)}) })
+	case Rekeying:
+		n.told = e.Epoch
+		m.after(wait, func() { _ = n.l.Rekeyed(m.now, e.Epoch) })
+	case Started:
+		n.started++
+	case Closed:
+		n.closed++
+		m.after(max(n.toRoot.Sub(m.now), 0)+time.Millisecond, func() {
+			if !n.cut {
+				n.cut = true
+				m.root.Lost(m.now, n.id, 0)
+			}
+		})
+	}
+}
