@@ -1,0 +1,57 @@
+package flow
+
+// EventKind says what an Event tells.
+type EventKind uint8
+
+// The kinds.
+const (
+	MemberBlocks EventKind = iota + 1 // Stream has waited a second for this member's credit
+	MemberSilent                      // nothing was heard of this member for 5 s
+	WriteFailed                       // Failed was called; Member is the batch's destination
+	EventsLost                        // the queue was full; what came is lost until it is read
+)
+
+var eventNames = [...]string{"none", "member blocks", "member silent", "write failed", "events lost"}
+
+// String names the kind.
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) {
+		return eventNames[k]
+	}
+	return "unknown"
+}
+
+// Event is something for the log.
+type Event struct {
+	Kind   EventKind
+	Member Member
+	Stream Stream
+}
+
+const mostEvents = 32
+
+// eventQueue is bounded: when it is full the newest are dropped and one
+// EventsLost stands in their place.
+type eventQueue struct {
+	list []Event
+}
+
+func (q *eventQueue) add(e Event) {
+	switch n := len(q.list); {
+	case n < mostEvents-1:
+		q.list = append(q.list, e)
+	case n == mostEvents-1:
+		q.list = append(q.list, Event{Kind: EventsLost})
+	}
+}
+
+// Event takes the oldest event.
+func (s *Sender) Event() (Event, bool) {
+	q := &s.events
+	if len(q.list) == 0 {
+		return Event{}, false
+	}
+	e := q.list[0]
+	q.list = append(q.list[:0], q.list[1:]...)
+	return e, true
+}

@@ -1,0 +1,306 @@
+package flow
+
+import (
+	"math"
+	"math/bits"
+	"time"
+)
+
+const (
+	fewLeaves    = 8 // up to here nobody draws a time for its NAK
+	mostSections = 32
+	leastGuard   = 100 * time.Microsecond
+	mostGuard    = 2 * time.Millisecond // unless the round trip is longer
+	leastAgain   = 2 * time.Millisecond
+	mostAgain    = 200 * time.Millisecond
+)
+
+// section is a stretch of a stream whose holes are timed together: from the
+// section before, or contig, up to end. At due its holes are asked for, or on
+// best effort given up.
+type section struct {
+	end   uint64
+	due   moment
+	tries uint8
+}
+
+// addSection notes holes below end that are new. There are at most 32
+// sections; then the two oldest become one.
+func (st *stream) addSection(end uint64, due moment) {
+	due += st.r.draw(st)
+	n := len(st.sections)
+	if n > 0 {
+		l := &st.sections[n-1]
+		if l.end >= end {
+			return
+		}
+		if l.tries == 0 && due-l.due < leastGuard/2 {
+			l.end = end
+			return
+		}
+	}
+	if n == mostSections {
+		a, b := st.sections[0], &st.sections[1]
+		b.due, b.tries = min(a.due, b.due), min(a.tries, b.tries)
+		st.sections = append(st.sections[:0], st.sections[1:]...)
+	}
+	st.sections = append(st.sections, section{end: end, due: due})
+}
+
+// draw spreads the NAKs of a large group: most members draw late, and what the
+// first ones asked for fills the others' holes as well. L = ln n + 1, T = 6
+// GRTT; the distribution is that of RFC 5740.
+func (r *Receiver) draw(st *stream) moment {
+	n := r.beat.leaves
+	if n <= fewLeaves || st.class == BestEffort || r.c.NoFeedback {
+		return 0
+	}
+	t := min(max(6*r.beat.grtt, 200*time.Microsecond), 500*time.Millisecond).Seconds()
+	l := math.Log(float64(n)) + 1
+	u := float64(r.random.Uint64()>>11) / (1 << 53)
+	x := u*l/t + l/(t*(math.Exp(l)-1))
+	d := t / l * math.Log(x*(math.Exp(l)-1)*t/l)
+	return moment(max(0, min(d, t)) * float64(time.Second))
+}
+
+// lateness is how far behind later packets one came lately, by the sender's
+// own stamps. It halves every second, so that false NAKs die out and the guard
+// comes back.
+type lateness struct {
+	worst moment
+	since moment
+}
+
+func (l *lateness) learn(t, d moment) {
+	l.decay(t)
+	if d > l.worst && d < time.Second {
+		l.worst = d
+	}
+}
+
+func (l *lateness) decay(t moment) {
+	for l.worst > 0 && t-l.since >= time.Second {
+		l.worst /= 2
+		l.since += time.Second
+	}
+	if l.worst == 0 {
+		l.since = t
+	}
+}
+
+// guard is how long a hole may be mere disorder.
+func (r *Receiver) guard() moment {
+	return min(max(leastGuard, 2*r.late.worst), max(mostGuard, r.beat.grtt))
+}
+
+// beat takes one stream's line of a BEAT: the tail shows, and what left the
+// ring is gone. Best effort is never repaired; there the guard alone decides,
+// because a BEAT may overtake data.
+func (st *stream) beat(t moment, e *beatStream) {
+	if e.next > st.last {
+		return
+	}
+	if e.next > st.known {
+		st.addSection(e.next, t+st.r.guard())
+		st.known = e.next
+	}
+	if e.next >= st.end.seq {
+		st.end = edgeMark{e.next, e.message}
+	}
+	if st.class == Reliable {
+		st.gone = max(st.gone, e.oldest)
+	}
+}
+
+// Advance judges the gaps: call it once after each batch of packets that was
+// read, and at NextTimeout.
+func (r *Receiver) Advance(now time.Time) {
+	t := r.now(now)
+	r.late.decay(t)
+	for _, st := range r.streams {
+		if st == nil {
+			continue
+		}
+		if len(st.sections) > 0 {
+			st.judge(t)
+		}
+		if st.gone > st.contig || st.lost {
+			st.settle()
+		}
+		st.rest(t)
+	}
+	r.scheduleStatus(t)
+}
+
+// judge drops sections that are filled and gives up those of best effort whose
+// guard has passed.
+func (st *stream) judge(t moment) {
+	k := 0
+	for k < len(st.sections) {
+		c := &st.sections[k]
+		if c.end > st.contig {
+			if st.class == Reliable || c.due > t {
+				break
+			}
+			st.gone = max(st.gone, min(c.end, st.known))
+		}
+		k++
+	}
+	if k > 0 {
+		st.sections = append(st.sections[:0], st.sections[k:]...)
+	}
+}
+
+// nakDue is when the stream next wants to ask, whatever the rate allows.
+func (st *stream) nakDue() moment {
+	due := never
+	if st.class == Reliable {
+		for i := range st.sections {
+			due = min(due, st.sections[i].due)
+		}
+	}
+	return due
+}
+
+// again is the time between two NAKs for one hole: a round trip with some
+// room, doubled each time.
+func (r *Receiver) again(tries uint8) moment {
+	gather := min(r.beat.grtt/2, time.Millisecond)
+	d := max(r.beat.grtt*3/2+gather+250*time.Microsecond, leastAgain)
+	return min(d<<min(tries, 8), max(mostAgain, d))
+}
+
+// pollNak appends a NAK for all holes that are due, oldest first.
+func (r *Receiver) pollNak(t moment, dst []byte) ([]byte, bool) {
+	if t < r.nakOK {
+		return dst, false
+	}
+	for i := range r.streams {
+		st := r.streams[(r.turn+i)%len(r.streams)]
+		if st == nil || len(st.sections) == 0 || st.class != Reliable || st.nakDue() > t {
+			continue
+		}
+		at := len(dst)
+		dst = st.appendNak(t, dst)
+		if len(dst) == at {
+			if st.nakDue() <= t { // enough is out already
+				r.nakOK = t + leastAgain/4
+			}
+			continue
+		}
+		r.turn = (r.turn + i + 1) % len(r.streams)
+		r.nakOK = t + time.Second/moment(min(1000, max(200, naksInAll/r.beat.leaves)))
+		r.stats.Naks++
+		return dst, true
+	}
+	return dst, false
+}
+
+// appendNak builds the frame and times the sections anew. What is asked for
+// and still out stays below a quarter of the socket's room, which credit left
+// for repairs; the rest of a long section is asked for later.
+func (st *stream) appendNak(t moment, dst []byte) []byte {
+	r := st.r
+	start := len(dst)
+	most := start + HeadSize + r.c.Symbol - 20
+	budget := max(firstCredit, r.c.Room/4)
+	if st.progress {
+		st.progress = false
+		st.calm(t)
+	}
+	budget -= st.outstanding(t)
+	f := nak{stream: st.id}
+	from, end := st.contig, uint64(0)
+	for i := 0; i < len(st.sections) && budget > 0; i++ {
+		c := &st.sections[i]
+		upTo := min(c.end, st.base+r.window)
+		if c.due > t {
+			from = max(from, c.end)
+			continue
+		}
+		for budget > 0 && len(dst) < most {
+			hole := st.hole(from, upTo)
+			if hole >= upTo {
+				break
+			}
+			stop := min(st.whole(hole, upTo), hole+uint64(budget))
+			if end == 0 {
+				f.base, end = hole, hole
+				dst = r.nakHead(t, dst, &f)
+			}
+			dst = appendNakRange(dst, hole-end, stop-hole)
+			budget -= int(stop - hole)
+			st.r.stats.Asked += stop - hole
+			from, end = stop, stop
+		}
+		st.reask(t, i, from, upTo)
+		from = max(from, c.end)
+		if len(dst) >= most {
+			break
+		}
+	}
+	st.judge(t)
+	return dst
+}
+
+func (r *Receiver) nakHead(t moment, dst []byte, f *nak) []byte {
+	f.echoed, f.echo, f.held = r.echoOf(t)
+	return appendNak(dst, f)
+}
+
+// reask times section i anew after it was asked for up to from; a rest that
+// did not fit becomes a section of its own, still due.
+func (st *stream) reask(t moment, i int, from, upTo uint64) {
+	c := &st.sections[i]
+	if rest := st.hole(from, upTo); rest < upTo && len(st.sections) < mostSections {
+		tail := *c
+		c.end = rest
+		st.sections = append(st.sections, section{})
+		copy(st.sections[i+2:], st.sections[i+1:])
+		st.sections[i+1] = tail
+		c = &st.sections[i]
+	}
+	c.due = t + st.r.again(c.tries)
+	c.tries = min(c.tries+1, 100)
+	st.asked = max(st.asked, from)
+}
+
+// calm starts the doubling anew: repairs do come.
+func (st *stream) calm(t moment) {
+	for i := range st.sections {
+		c := &st.sections[i]
+		if c.tries > 1 {
+			c.tries = 1
+			c.due = min(c.due, t+st.r.again(1))
+		}
+	}
+}
+
+// outstanding counts holes that were asked for and may be on their way.
+func (st *stream) outstanding(t moment) (n int) {
+	from := st.contig
+	for i := range st.sections {
+		c := &st.sections[i]
+		if c.tries > 0 && c.due > t {
+			n += st.missing(from, c.end)
+		}
+		from = max(from, c.end)
+	}
+	return n
+}
+
+// missing counts the holes in [from, to).
+func (st *stream) missing(from, to uint64) int {
+	if to <= from {
+		return 0
+	}
+	n := int(to - from)
+	for end := min(to, st.hi); from < end; from = from&^63 + 64 {
+		w := st.have[from&st.mask>>6] >> (from & 63)
+		if left := end - from; left < 64 {
+			w &= 1<<left - 1
+		}
+		n -= bits.OnesCount64(w)
+	}
+	return n
+}

@@ -1,0 +1,278 @@
+package flow
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"time"
+)
+
+// SenderConfig is what a Sender needs to know; zero is safe but for Symbol and
+// Streams, which are required.
+type SenderConfig struct {
+	Self    Member  // own id, by which STATUS entries are told apart
+	Symbol  int     // bytes of a symbol, the same in the whole session: [SymbolSize]
+	Streams []Class // class of each stream, the same in the whole session
+	// MaxMessage is the longest message in bytes. Zero means 1 MiB; at most
+	// 16 MiB.
+	MaxMessage int
+	// History bounds what a stream keeps for repair, in bytes. Zero means
+	// 16 MiB; less than twice the window is raised to that.
+	History int
+	// Window bounds what a stream has in flight to a member, in bytes. Zero
+	// means 8 MiB, or twice MaxMessage if that is more; at most 32 MiB.
+	Window int
+	// Rate is a limit in bytes a second on the wire, at most 9e9. Zero means
+	// none but credit.
+	Rate int64
+	// Overhead is what sealing adds to a frame, in bytes. Zero means 40;
+	// negative means nothing.
+	Overhead int
+	// Policy says who is waited for. Zero means the slowest.
+	Policy Policy
+	// UnicastRepair sends what one member alone lacks to that member alone.
+	UnicastRepair bool
+	// Start is the origin of the 32-bit microsecond clock.
+	Start time.Time
+}
+
+// ipOverhead is what IPv6 and UDP add; IPv4 adds less.
+const ipOverhead = 48
+
+func (c SenderConfig) withDefaults() (SenderConfig, error) {
+	if err := checkStreams(c.Streams); err != nil {
+		return c, err
+	}
+	if err := checkSizes(c.Symbol, &c.MaxMessage, &c.Window); err != nil {
+		return c, err
+	}
+	if c.History == 0 {
+		c.History = defaultHistory
+	}
+	if c.Overhead == 0 {
+		c.Overhead = 40
+	}
+	c.Overhead = max(0, c.Overhead)
+	switch {
+	case c.Self == 0:
+		return c, errors.Join(errConfig, errors.New("Self is the sender's id, from 1"))
+	case c.History < 0 || c.Rate < 0 || c.Rate > largestRate || c.Policy > Fastest || c.Overhead > 1024:
+		return c, errors.Join(errConfig, errors.New("History, Rate, Policy or Overhead out of range"))
+	}
+	c.Streams = append([]Class(nil), c.Streams...)
+	return c, nil
+}
+
+// Sender turns messages into symbols, keeps them until they are delivered,
+// and decides what goes next:
+//
+//	Write -> open packet -> (full, or Cut) -> waiting -> (credit, rate) -> sent -> (all delivered) -> freed
+//	                                                        ^                 |
+//	                                                        +---- wanted <----+ NAK
+//
+// It is not safe for concurrent use.
+type Sender struct {
+	c       SenderConfig
+	payload int // message bytes of a full symbol
+	slot    int // bytes of a slot of the ring
+	ring    int // most slots of a stream
+	backlog int // most symbols that wait to be sent
+	window  uint64
+
+	streams []sendStream
+	free    []*chunk // emptied ones, the last emptied on top: still in cache
+	slots   int      // chunks made
+
+	members []member
+	index   map[Member]int
+	counted int
+	dirty   bool // the least credit, the floor or the GRTT may have moved
+	grtt    moment
+
+	stamp  int64 // newest `sent`, in microseconds; every batch has its own
+	turn   int   // stream whose turn it is
+	wanted int   // symbols wanted, over all streams
+	beat   beatClock
+	pace   pacer
+	share  repairShare
+	nakTat moment // rate limit of NAKs from all members
+	check  moment // next look for silent members
+	events eventQueue
+	stats  SenderStats
+}
+
+// sendStream is one stream: the ring of its symbols and four places in it,
+// oldest <= sent <= next and sent <= high.
+type sendStream struct {
+	id     Stream
+	class  Class
+	chunks []*chunk // by number & len-1
+	oldest uint64   // first symbol kept
+	sent   uint64   // next symbol to be sent for the first time
+	high   uint64   // after the highest that ever left; above sent only after Failed
+	next   uint64   // the open packet, or the next one to be opened
+	block  uint64   // first symbol of the open block
+
+	open    []byte // the open packet's slot; nil: none
+	used    int    // payload bytes in it
+	head    uint16 // offset of the first record that starts in it
+	number  uint32 // number of that record
+	message uint64 // number of the next message
+
+	credit  uint64 // first symbol that must not be sent yet
+	floor   uint64 // first symbol that some counted member has not taken
+	leader  uint64 // what the fastest counted member has taken
+	wanted  int    // symbols wanted
+	wantLow uint64 // none below is wanted
+
+	blockedAt moment // since when credit holds waiting symbols back; never: it does not
+	quietAt   moment // when a silent member stops holding back best effort
+	told      bool   // MemberBlocks was raised for this stretch
+}
+
+// NewSender makes a Sender without members.
+func NewSender(c SenderConfig) (*Sender, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sender{
+		c: c, payload: c.Symbol - symbolHead, slot: HeadSize + c.Symbol,
+		window:  windowSymbols(c.Window, c.Symbol),
+		streams: make([]sendStream, len(c.Streams)),
+		index:   map[Member]int{},
+		grtt:    defaultGRTT,
+	}
+	s.ring = int(min(max(2*s.window, uint64(c.History/s.slot)), mostSlots))
+	s.backlog = max(512, c.MaxMessage/s.payload+4)
+	s.pace.init(&c)
+	s.beat = beatClock{next: never, load: never}
+	for i := range s.streams {
+		s.streams[i] = sendStream{id: Stream(i), class: c.Streams[i], credit: math.MaxUint64, blockedAt: never, quietAt: never}
+	}
+	return s, nil
+}
+
+// Write copies one message into the ring, whole or not at all. An empty
+// message is a message. ErrFull: wait until members have taken more.
+func (s *Sender) Write(now time.Time, id Stream, p []byte) error {
+	if int(id) >= len(s.streams) {
+		return ErrStream
+	}
+	if len(p) > s.c.MaxMessage {
+		return ErrTooLong
+	}
+	st := &s.streams[id]
+	record := varintSize(uint64(len(p))) + len(p)
+	if st.open == nil || st.used+record > s.payload {
+		if !s.fits(st, uint64(record/s.payload)+2) {
+			return ErrFull
+		}
+		// A length never straddles, and best effort never cuts what fits whole.
+		if st.open != nil && (st.used+record-len(p) > s.payload || st.class == BestEffort && record <= s.payload) {
+			s.closePacket(st, false)
+		}
+		if st.open == nil {
+			s.openPacket(st)
+		}
+	}
+	s.put(st, p)
+	s.stats.Messages++
+	s.stats.MessageBytes += uint64(len(p))
+	s.stats.Written += uint64(record)
+	return nil
+}
+
+// fits makes room for n more symbols if it can.
+func (s *Sender) fits(st *sendStream, n uint64) bool {
+	if st.next+n > seqMax {
+		return false
+	}
+	if waiting := st.next - st.sent; waiting > 0 && waiting+n > uint64(s.backlog) {
+		return false
+	}
+	if st.next+n-st.oldest <= uint64(s.ring) {
+		return true
+	}
+	s.refresh()
+	if s.c.Policy == Fastest && s.counted > 0 && st.class == Reliable {
+		// Others are still repaired from the ring, but do not hold it.
+		if over := st.next + n - min(st.next+n, uint64(s.ring)); over > st.oldest {
+			s.release(st, min(over, st.leader, st.sent))
+		}
+	}
+	return st.next+n-st.oldest <= uint64(s.ring)
+}
+
+// put adds one record to the open packet and to as many more as it needs.
+func (s *Sender) put(st *sendStream, p []byte) {
+	if st.head == noHead {
+		st.head, st.number = uint16(st.used), uint32(st.message)
+	}
+	st.message++
+	at := HeadSize + symbolHead + st.used
+	if len(p) < 0x80 {
+		st.open[at] = byte(len(p))
+		st.used++
+	} else {
+		st.used += binary.PutUvarint(st.open[at:], uint64(len(p)))
+	}
+	for {
+		n := copy(st.open[HeadSize+symbolHead+st.used:], p)
+		st.used += n
+		if st.used == s.payload {
+			s.closePacket(st, false)
+		}
+		if p = p[n:]; len(p) == 0 {
+			return
+		}
+		s.openPacket(st)
+	}
+}
+
+func (s *Sender) openPacket(st *sendStream) {
+	st.open = s.slotFor(st, st.next)
+	st.used, st.head, st.number = 0, noHead, uint32(st.message)
+}
+
+// closePacket makes the open packet ready to go. A block ends when it is full
+// or at a Cut.
+func (s *Sender) closePacket(st *sendStream, last bool) {
+	pos := st.next - st.block
+	last = last || pos == blockSize-1
+	if st.head == noHead {
+		st.number = uint32(st.message)
+	}
+	putDataHead(st.open, &data{class: st.class, last: last, stream: st.id, seq: st.next, pos: uint16(pos),
+		head: st.head, message: st.number, payload: st.open[HeadSize+symbolHead : HeadSize+symbolHead+st.used]})
+	s.stats.Queued += uint64(st.used)
+	st.next++
+	st.open = nil
+	if last {
+		st.block = st.next
+	}
+}
+
+// Cut closes the open packet and the open block of every stream: what was
+// written may leave, and the next record begins a new symbol. An epoch change
+// and the end call it, and whoever has nothing more to write for now.
+func (s *Sender) Cut(now time.Time) {
+	for i := range s.streams {
+		st := &s.streams[i]
+		if st.open != nil {
+			s.closePacket(st, true)
+		}
+		st.block = st.next
+	}
+}
+
+// Edges appends the edge of every stream to dst: what comes next. It lies on a
+// message's edge after Cut, which Edges implies.
+func (s *Sender) Edges(dst []Edge) []Edge {
+	s.Cut(s.c.Start)
+	for i := range s.streams {
+		st := &s.streams[i]
+		dst = append(dst, Edge{Stream: Stream(i), Seq: st.next, Message: st.message})
+	}
+	return dst
+}

@@ -1,0 +1,57 @@
+// Package session makes a flow, a sealer and sockets into one member's data
+// plane. It is written once: a root, a leaf and a peer differ in the values of
+// Config, never in code.
+//
+//	                       hears              writes to      To
+//	root, rooted data      its unicast        the group      0
+//	leaf, rooted data      group, unicast     the root       the root's id
+//	any member, nonrooted  group, unicast     the group      0
+//
+// # The way out
+//
+// Send writes the message into the open packet of its stream. Who is not in a
+// loop sees it leave at once; in a loop messages gather until a batch is full,
+// 200 microseconds at most. A batch is sealed packet by packet from the ring
+// into one buffer of equal segments and leaves with one system call, all of
+// that in the goroutine that called Send, under one mutex, so that packets
+// leave in the order of their numbers. When credit or the rate allow no more,
+// Send waits; feedback or the timer send what waits.
+//
+// # The way in
+//
+// A reader per socket takes a batch from the kernel, checks each packet's
+// destination, lets the sealer check, open and mark it, all without a lock,
+// then takes the receive mutex once and hands the packets to their senders'
+// machines. The machines judge their gaps once per batch, feedback leaves by
+// unicast, and whoever waits in Recv wakes. Recv copies from the buffer that
+// the kernel wrote to the caller's: the one copy on the way in, but for small
+// reads, which are packed first so that they do not hold 64 KiB each.
+//
+// Nothing on either way allocates once the buffers have grown.
+//
+// # Keys and members
+//
+// Packets to the group are sealed with the group's keys. What goes to one
+// member is sealed with the key shared with it where Hub says that there is
+// one, else with the group's. Cut is where an epoch begins. AddMember and
+// AdmitSender say who is owed this member's data and whose data it takes;
+// AddPeer does both without a control channel, by START frames.
+//
+// # Goroutines
+//
+//   - reader.run, one per socket: started by New and ReplaceGroup (startReader),
+//     ended by closing the socket; Close waits for it.
+//
+// The timer's callbacks run in a goroutine of the runtime's, only while
+// something is due; Close waits for a running one.
+//
+// # Limitations
+//
+//   - One mutex covers a member's sending, one its receiving; packets of one
+//     socket are opened by one goroutine.
+//   - A write that the socket has no room for waits with the sending mutex held.
+//   - Feedback between members without a key of their own is sealed with the
+//     group's: any member could forge another's.
+//   - The buffers behind a large merged read are held as long as one packet in
+//     them is; Budget counts them whole.
+package session

@@ -1,0 +1,93 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+// AddMember counts a member in: from the returned edges on it is owed what this
+// member sends. addr is its unicast address; rtt the first guess of the
+// round trip, such as the control channel's handshake took.
+func (s *Session) AddMember(id uint32, addr netip.AddrPort, rtt time.Duration) []flow.Edge {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.addrs[id] = addr
+	if t.sender == nil {
+		return nil
+	}
+	now := time.Now()
+	t.flush(now)
+	edges := t.sender.Admit(now, id, rtt)
+	t.push(now)
+	t.armSender()
+	return edges
+}
+
+// SetAddress tells where a member is that is not counted: one that only sends.
+func (s *Session) SetAddress(id uint32, addr netip.AddrPort) {
+	s.tx.mu.Lock()
+	s.tx.addrs[id] = addr
+	s.tx.mu.Unlock()
+}
+
+// RemoveMember counts a member out: nothing is owed to it and it holds nobody
+// up any more.
+func (s *Session) RemoveMember(id uint32) {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.addrs, id)
+	delete(t.greetings, id)
+	if t.sender == nil {
+		return
+	}
+	now := time.Now()
+	t.sender.Expel(now, id)
+	t.push(now)
+	t.ringWaiting()
+	t.armSender()
+}
+
+// Cut closes what is open, sends what may go, and runs activate before anything
+// else is sealed: this is how an epoch begins.
+func (s *Session) Cut(activate func() error) error {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sender != nil {
+		t.flush(time.Now())
+	}
+	return activate()
+}
+
+// Edges tells, per stream, how far this member has written.
+func (s *Session) Edges() []flow.Edge {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sender == nil {
+		return nil
+	}
+	return t.sender.Edges(nil)
+}
+
+// ReplaceGroup takes a new group socket and closes the one before: an interface
+// that is deleted and made again loses its memberships without an error.
+func (s *Session) ReplaceGroup(conn transport.PacketConn) {
+	s.rx.mu.Lock()
+	old := s.rx.group
+	s.rx.group = conn
+	s.rx.mu.Unlock()
+	if s.closed() {
+		conn.Close()
+		return
+	}
+	s.startReader(conn, true)
+	if old != nil {
+		old.Close()
+	}
+}

@@ -1,0 +1,270 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+const (
+	slabsRead   = 8  // slabs under one read where the kernel merges packets
+	plainRead   = 64 // datagrams under one read where it does not
+	plainRoom   = 2 << 10
+	chunk       = 128 // packets opened before the lock is taken once for them
+	mergedBytes = 16 << 10
+)
+
+// reader is one socket's receiving goroutine: it reads a batch, opens every
+// packet in place without any lock, and takes the receive lock once per chunk
+// to hand them to their senders' machines.
+type reader struct {
+	s     *Session
+	conn  transport.PacketConn
+	group bool
+
+	merged  bool // the kernel merges: a datagram may be a whole slab
+	slabs   []*flow.Slab
+	plain   []byte // room of single datagrams, copied into small on the way
+	small   *flow.Slab
+	used    int // bytes of small that are taken
+	ds      []transport.Datagram
+	opened  [chunk]opened
+	n       int
+	touched []*peer
+	apart   []opened // of this chunk: feedback for the sending half, the session's own frames
+	drops   [NumDrops]uint64
+	packets uint64
+}
+
+type opened struct {
+	Opened
+	slab     *flow.Slab
+	addr     netip.AddrPort
+	overflow uint32
+}
+
+func (s *Session) startReader(conn transport.PacketConn, group bool) {
+	r := &reader{s: s, conn: conn, group: group, merged: conn.Info().ReceiveOffload}
+	s.rx.mu.Lock()
+	if r.merged {
+		for range slabsRead {
+			r.slabs = append(r.slabs, s.rx.pool.Get())
+		}
+		r.ds = make([]transport.Datagram, slabsRead)
+	} else {
+		room := max(plainRoom, conn.Info().MTU)
+		r.plain = make([]byte, plainRead*room)
+		r.ds = make([]transport.Datagram, plainRead)
+	}
+	r.small = s.rx.pool.Get()
+	s.rx.mu.Unlock()
+	s.wg.Go(r.run)
+}
+
+func (r *reader) run() {
+	defer r.release()
+	for {
+		r.offer()
+		n, err := r.conn.ReadBatch(r.ds)
+		if err != nil {
+			if r.s.readerGone(r, err) {
+				return
+			}
+			continue
+		}
+		now := time.Now()
+		for i := range r.ds[:n] {
+			r.datagram(now, i)
+		}
+		r.hand(now)
+		r.s.settle(now, r)
+	}
+}
+
+// offer lays out the room for the next read.
+func (r *reader) offer() {
+	if r.merged {
+		for i, slab := range r.slabs {
+			r.ds[i] = transport.Datagram{B: slab.B}
+		}
+		return
+	}
+	room := len(r.plain) / len(r.ds)
+	for i := range r.ds {
+		r.ds[i] = transport.Datagram{B: r.plain[i*room : (i+1)*room]}
+	}
+}
+
+// datagram opens the packets of one element of the batch.
+func (r *reader) datagram(now time.Time, i int) {
+	d := &r.ds[i]
+	if r.group && d.Dst.IsValid() && d.Dst != r.s.c.GroupAddr.Addr() {
+		r.drops[DropDestination]++ // another group's, from a kernel that mixes them
+		return
+	}
+	var slab *flow.Slab
+	if r.merged && len(d.B) > mergedBytes {
+		slab = r.slabs[i]
+	}
+	step := d.Segment
+	if step <= 0 {
+		step = len(d.B)
+	}
+	for b := d.B; len(b) > 0; {
+		p := b[:min(step, len(b))]
+		b = b[len(p):]
+		r.packets++
+		o, drop := r.s.c.Sealer.Open(p)
+		if r.group {
+			r.note(&o, Drop(drop))
+		}
+		switch {
+		case drop != 0:
+			r.drops[drop]++
+			continue
+		case o.Kind != kindData:
+			r.drops[DropKind]++
+			continue
+		case o.Sender == r.s.c.Self:
+			continue // our own, looped back by the kernel
+		case len(o.Payload) == 0:
+			r.drops[DropFrame]++
+			continue
+		}
+		r.opened[r.n] = opened{o, slab, d.Addr, d.Overflow}
+		if r.n++; r.n == chunk {
+			r.hand(now)
+		}
+	}
+	if slab != nil { // its packets must be handed on before the slab is read into again
+		r.hand(now)
+		r.renew(i)
+	}
+}
+
+// renew swaps a slab that a machine may refer to for another.
+func (r *reader) renew(i int) {
+	rx := &r.s.rx
+	rx.mu.Lock()
+	rx.pool.Put(r.slabs[i])
+	r.slabs[i] = rx.pool.Get()
+	rx.mu.Unlock()
+}
+
+// hand gives the opened packets to the machines, in one go under the lock.
+func (r *reader) hand(now time.Time) {
+	if r.n == 0 {
+		return
+	}
+	rx := &r.s.rx
+	rx.mu.Lock()
+	for i := range r.opened[:r.n] {
+		o := &r.opened[i]
+		if o.Payload[0] >= frameStart || flow.ForSender(o.Payload) {
+			r.apart = append(r.apart, *o)
+			continue
+		}
+		p := rx.peers[o.Sender]
+		if p == nil {
+			r.drops[DropSender]++
+			continue
+		}
+		if o.slab == nil {
+			r.pack(o)
+		}
+		if drop := p.handle(now, o); drop != DropNone {
+			r.drops[drop]++
+		}
+		if !p.touched {
+			p.touched = true
+			r.touched = append(r.touched, p)
+		}
+	}
+	rx.mu.Unlock()
+	r.n = 0
+	if len(r.apart) > 0 {
+		r.handApart(now)
+	}
+}
+
+// pack copies a single packet into the small slab, so that its read buffer can
+// be used again at once: held memory stays near what the payloads need.
+func (r *reader) pack(o *opened) {
+	rx := &r.s.rx
+	if r.used+len(o.Payload) > len(r.small.B) {
+		rx.pool.Put(r.small)
+		r.small, r.used = rx.pool.Get(), 0
+	}
+	n := copy(r.small.B[r.used:], o.Payload)
+	o.Payload, o.slab = r.small.B[r.used:r.used+n:r.used+n], r.small
+	r.used += (n + 63) &^ 63
+}
+
+// handApart takes what is not a sender's data: feedback for this member's own
+// sending half, and the session's own frames.
+func (r *reader) handApart(now time.Time) {
+	t := &r.s.tx
+	t.mu.Lock()
+	for i := range r.apart {
+		o := &r.apart[i]
+		if o.Payload[0] >= frameStart {
+			continue
+		}
+		if drop := t.feedback(now, o.Sender, o.addr, o.Payload); drop != DropNone {
+			r.drops[drop]++
+		}
+	}
+	if t.sender != nil {
+		t.push(now)
+		t.ringWaiting()
+		t.armSender()
+	}
+	t.mu.Unlock()
+	for i := range r.apart {
+		if o := &r.apart[i]; o.Payload[0] >= frameStart {
+			if drop := r.s.own(now, o); drop != DropNone {
+				r.drops[drop]++
+			}
+		}
+	}
+	clear(r.apart)
+	r.apart = r.apart[:0]
+}
+
+// note remembers that the group is heard, and under which epoch. A packet of
+// an epoch that is not known here counts as well: it shows that the network
+// lets the group through, and proves nothing else.
+func (r *reader) note(o *Opened, drop Drop) {
+	x := &r.s.rx
+	if drop != DropNone && drop != DropKey && drop != DropClosed && drop != DropSender {
+		return
+	}
+	x.groupPackets.Add(1)
+	x.heardOnce.Do(func() { close(x.heard) })
+	if drop != DropNone || r.s.c.Heard == nil {
+		return
+	}
+	for {
+		old := x.epoch.Load()
+		if o.Epoch <= old {
+			return
+		}
+		if x.epoch.CompareAndSwap(old, o.Epoch) {
+			r.s.c.Heard(r.s, o.Epoch)
+			return
+		}
+	}
+}
+
+func (r *reader) release() {
+	rx := &r.s.rx
+	rx.mu.Lock()
+	defer rx.mu.Unlock()
+	for _, slab := range r.slabs {
+		rx.pool.Put(slab)
+	}
+	rx.pool.Put(r.small)
+	rx.account(r)
+}

@@ -1,0 +1,346 @@
+package session
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+// Bounds of what is held for a sender whose start is not known yet: the
+// control channel's word may arrive after the first packets.
+const (
+	heldPackets = 1024
+	heldBytes   = 1 << 20
+)
+
+// receiver is the receiving half: one machine per sender, under one mutex.
+type receiver struct {
+	mu    sync.Mutex
+	s     *Session
+	pool  *flow.Pool
+	peers map[uint32]*peer
+	group transport.PacketConn // nil: this member does not hear the group
+	ready []*peer              // have something to read, in turn
+	first int                  // ready[first:] is the queue
+	bell  bell
+	wait  int   // Recvs that wait
+	end   error // what Recv says once everything was read; nil: more may come
+	room  int   // packets a socket buffer holds
+
+	heard        chan struct{} // closed by the first packet on the group
+	heardOnce    sync.Once
+	groupPackets atomic.Uint64
+	epoch        atomic.Uint64 // highest seen in a group packet
+
+	drops      [NumDrops]uint64
+	packets    uint64
+	unsent     uint64 // feedback that the system refused to send
+	readErrors uint64
+	gone       flow.ReceiverStats // sums of the senders that were dropped
+	scratch    []byte
+	tail       uint64 // messages lost behind the last one, of senders that left
+}
+
+// peer is one sender as this member hears it.
+type peer struct {
+	id      uint32
+	addr    netip.AddrPort
+	r       *flow.Receiver
+	started bool
+	held    []held
+	heldLen int
+	queued  bool                    // in ready
+	touched bool                    // had a packet in this read
+	leaving bool                    // Finish was called
+	missed  [flow.MaxStreams]uint64 // told with the next message of the stream
+}
+
+type held struct {
+	frame []byte
+	meta  flow.Meta
+}
+
+func (x *receiver) init(s *Session) {
+	x.s, x.pool, x.peers, x.bell = s, flow.NewPool(s.c.Budget), make(map[uint32]*peer), newBell()
+	x.heard = make(chan struct{})
+	conn := s.c.Unicast
+	if s.c.Group != nil {
+		conn = s.c.Group
+	}
+	x.room = roomOf(conn.Info())
+}
+
+// roomOf is how many packets the socket is sure to hold: half of the buffer as
+// single packets, three quarters where reads are merged (a merged buffer wastes
+// less), less a quarter kept for repairs.
+func roomOf(i transport.SocketInfo) int {
+	share := 50
+	if i.ReceiveOffload {
+		share = 75
+	}
+	const kernelDoubles = 2 // what the kernel accounts against, Linux
+	mtu := i.MTU
+	if mtu <= 0 || mtu > 9000 {
+		mtu = 1500
+	}
+	return max(8, i.ReadBuffer*kernelDoubles/100*share*3/4/mtu)
+}
+
+// AdmitSender starts to listen to a member. Data it sealed for the group is
+// owed from edges on; nil edges mean that Start tells later, and its packets
+// are held until then. addr is where feedback goes.
+func (s *Session) AdmitSender(id uint32, addr netip.AddrPort, edges []flow.Edge) error {
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.c.SendOnly {
+		return nil
+	}
+	if x.peers[id] == nil {
+		if err := x.add(id, addr); err != nil {
+			return err
+		}
+	}
+	if edges != nil {
+		x.start(time.Now(), x.peers[id], edges)
+	}
+	return nil
+}
+
+func (x *receiver) add(id uint32, addr netip.AddrPort) error {
+	r, err := flow.NewReceiver(flow.ReceiverConfig{
+		Sender: id, Symbol: x.s.c.Symbol, Streams: x.s.c.Streams, MaxMessage: x.s.c.MaxMessage,
+		Window: x.s.c.Window, Room: x.room, Seed: uint64(x.s.c.Self), Start: x.s.origin,
+	}, x.pool)
+	if err != nil {
+		return fail("admit sender", transport.WSAENOBUFS, err)
+	}
+	x.peers[id] = &peer{id: id, addr: addr, r: r}
+	return nil
+}
+
+func (x *receiver) start(now time.Time, p *peer, edges []flow.Edge) {
+	if p.started {
+		return
+	}
+	p.started = true
+	p.r.Start(now, edges)
+	for _, h := range p.held {
+		slab := x.pool.Get()
+		n := copy(slab.B, h.frame)
+		if d := FlowDrop(p.r.Handle(now, h.meta, slab.B[:n:n], slab)); d != DropNone {
+			x.drops[d]++
+		}
+		x.pool.Put(slab)
+	}
+	p.held, p.heldLen = nil, 0
+	x.after(now, p)
+	x.s.wake.arm(now)
+}
+
+// ExpelSender stops listening to a member. What it sent and was not read yet
+// stays readable; holes become gaps. edges, if known, tell how far it had got.
+func (s *Session) ExpelSender(id uint32, edges []flow.Edge) {
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := x.peers[id]
+	if p == nil {
+		return
+	}
+	now := time.Now()
+	if edges != nil {
+		p.r.Finish(now, edges)
+	}
+	p.r.GiveUp(now)
+	p.leaving = true
+	x.after(now, p)
+	x.s.wake.arm(now)
+	if !p.queued {
+		x.lost(p)
+		x.drop(p)
+	}
+}
+
+// FinishSender says how far a member will have sent when it is done: repairs
+// may still come, until ExpelSender.
+func (s *Session) FinishSender(id uint32, edges []flow.Edge) {
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.peers[id]; p != nil {
+		now := time.Now()
+		p.r.Finish(now, edges)
+		x.after(now, p)
+		x.s.wake.arm(now)
+	}
+}
+
+// Received reports whether all that a finished sender owes was received or
+// told missing.
+func (s *Session) Received(id uint32) bool {
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := x.peers[id]
+	return p == nil || p.r.Done()
+}
+
+// drop forgets a sender for good.
+func (x *receiver) drop(p *peer) {
+	add(&x.gone, p.r.Stats())
+	p.r.Close()
+	delete(x.peers, p.id)
+}
+
+func (p *peer) handle(now time.Time, o *opened) Drop {
+	meta := flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: o.overflow, Pairwise: o.Pairwise}
+	if p.started {
+		return FlowDrop(p.r.Handle(now, meta, o.Payload, o.slab))
+	}
+	if len(p.held) == heldPackets || p.heldLen+len(o.Payload) > heldBytes {
+		return DropHeld
+	}
+	p.held = append(p.held, held{append([]byte(nil), o.Payload...), meta})
+	p.heldLen += len(o.Payload)
+	return DropNone
+}
+
+// settle ends one read: gaps are judged, feedback leaves, readers wake.
+func (s *Session) settle(now time.Time, r *reader) {
+	x := &s.rx
+	x.mu.Lock()
+	for _, p := range r.touched {
+		p.touched = false
+		if p.started {
+			x.after(now, p)
+			s.wake.arm(p.r.NextTimeout())
+		}
+	}
+	if len(r.touched) > 0 {
+		s.answer(now, r.touched)
+	}
+	clear(r.touched)
+	r.touched = r.touched[:0]
+	x.account(r)
+	x.mu.Unlock()
+}
+
+// after lets a machine judge its gaps and queues it when it can be read.
+func (x *receiver) after(now time.Time, p *peer) {
+	p.r.Advance(now)
+	x.enqueue(p)
+}
+
+func (x *receiver) enqueue(p *peer) {
+	if p.queued || !x.readable(p) {
+		return
+	}
+	p.queued = true
+	if x.first > 0 && len(x.ready) == cap(x.ready) {
+		x.ready = append(x.ready[:0], x.ready[x.first:]...)
+		x.first = 0
+	}
+	x.ready = append(x.ready, p)
+	if x.wait > 0 {
+		x.bell.ring()
+	}
+}
+
+func (x *receiver) readable(p *peer) bool {
+	for st := range x.s.c.Streams {
+		if _, ok := p.r.Next(flow.Stream(st)); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// advanceReceivers runs what is due on the receiving side and returns when to
+// look again.
+func (s *Session) advanceReceivers(now time.Time) (next time.Time) {
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.peers {
+		if !p.started {
+			continue
+		}
+		if t := p.r.NextTimeout(); !t.IsZero() && !t.After(now) {
+			x.after(now, p)
+		}
+		s.feedback(now, p)
+		next = earliest(next, p.r.NextTimeout())
+	}
+	return next
+}
+
+// answer sends the feedback of the peers that had packets.
+func (s *Session) answer(now time.Time, peers []*peer) {
+	for _, p := range peers {
+		if p.started {
+			s.feedback(now, p)
+		}
+	}
+}
+
+// feedback sends what a machine wants its sender to know, by unicast.
+func (s *Session) feedback(now time.Time, p *peer) {
+	var frame [1][]byte
+	for {
+		var more bool
+		if s.rx.scratch, more = p.r.Poll(now, s.rx.scratch[:0]); !more {
+			return
+		}
+		frame[0] = s.rx.scratch
+		if _, _, err := s.wr.send(p.addr, s.keyFor(p.id), frame[:]); err != nil {
+			s.rx.unsent++
+			return
+		}
+	}
+}
+
+func (x *receiver) account(r *reader) {
+	for i, n := range r.drops {
+		x.drops[i] += n
+	}
+	x.packets += r.packets
+	r.drops, r.packets = [NumDrops]uint64{}, 0
+}
+
+// readerGone judges a read error. A closed socket ends the reader; anything
+// else, such as an ICMP error that a peer's absence caused, is counted.
+func (s *Session) readerGone(r *reader, err error) bool {
+	if s.closed() || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	s.rx.mu.Lock()
+	s.rx.readErrors++
+	first := s.rx.readErrors == 1
+	s.rx.mu.Unlock()
+	if first {
+		s.log.Warn("reading fails; going on", "socket", r.conn.LocalAddr(), "cause", err)
+	}
+	select {
+	case <-s.done:
+		return true
+	case <-time.After(retryAfter):
+		return false
+	}
+}
+
+// close gives every buffer back; the readers have ended.
+func (x *receiver) close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.peers {
+		x.drop(p)
+	}
+	x.ready, x.first = nil, 0
+}

@@ -1,0 +1,26 @@
+package session
+
+// Opened is what a packet held. It is an unnamed struct, declared alike by the
+// key ring, so that the two packages need not know each other.
+type Opened = struct {
+	Payload       []byte // aliases the packet
+	Sender        uint32
+	Number, Epoch uint64
+	Kind, Flags   uint8
+	Pairwise      bool
+}
+
+// Sealer is what the data plane needs of the keys: crypto.Ring is one. Seal is
+// called by one goroutine at a time per destination kind, Open by several.
+type Sealer interface {
+	// Overhead is what Seal adds to a payload, in bytes.
+	Overhead() int
+	// Seal appends a sealed packet for member to (0: the group) to dst.
+	Seal(dst []byte, to uint32, kind, flags uint8, payload []byte) ([]byte, error)
+	// Open checks, decrypts in place and only then marks the number as seen.
+	// drop is zero or one of the first nine values of Drop.
+	Open(packet []byte) (o Opened, drop uint8)
+}
+
+// kindData is the packet kind that carries the frames of transport/flow.
+const kindData = 0

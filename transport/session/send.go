@@ -1,0 +1,317 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+// The constants of when a message leaves.
+const (
+	// idleGap is the pause between two Sends that shows a caller who is not in a
+	// loop: the message leaves at once. Shorter than this, messages gather.
+	idleGap = 10 * time.Microsecond
+	// flushAfter bounds how long a gathered message waits for company.
+	flushAfter = 200 * time.Microsecond
+	// queueLimit is how many packets may wait unsent before Send waits: the
+	// ring is kept for repairs, not for delay.
+	queueLimit = 4 * flow.MaxSegments
+	// retryAfter is the pause after the system refused to send.
+	retryAfter = 10 * time.Millisecond
+	// brokenAfter is how long it may refuse before Send says so.
+	brokenAfter = time.Second
+)
+
+// transmitter is the sending half: one mutex, held through sealing and the
+// system call, so that packets leave in the order of their numbers.
+type transmitter struct {
+	mu      sync.Mutex
+	s       *Session
+	sender  *flow.Sender // nil: receive only
+	batch   flow.Batch
+	addrs   map[uint32]netip.AddrPort // members, by id
+	left    time.Time                 // when the last Send or system call ended
+	flushAt time.Time                 // when the open packet leaves; zero: nothing gathered
+	failing time.Time                 // since when the system refuses; zero: it does not
+	retryAt time.Time
+	cause   error
+	waiting int // Sends and Drains that wait for room
+	room    bell
+	counts  sendCounts
+
+	greetings map[uint32]*greeting // members that have not confirmed their start
+	greetAt   time.Time
+}
+
+type sendCounts struct{ packets, bytes, batches, failed uint64 }
+
+func (t *transmitter) init(s *Session) error {
+	t.s, t.addrs, t.room = s, make(map[uint32]netip.AddrPort), newBell()
+	if s.c.ReceiveOnly {
+		return nil
+	}
+	f, err := flow.NewSender(flow.SenderConfig{
+		Self: s.c.Self, Symbol: s.c.Symbol, Streams: s.c.Streams, MaxMessage: s.c.MaxMessage,
+		History: s.c.History, Window: s.c.Window, Rate: s.c.Rate, Policy: s.c.Policy,
+		UnicastRepair: s.c.To == 0, Overhead: s.c.Sealer.Overhead(), Start: s.origin,
+	})
+	if err != nil {
+		return fail("start data plane", transport.WSAEINVAL, err)
+	}
+	t.sender = f
+	return nil
+}
+
+// Send gives one message to every member that is owed it. It waits while the
+// credit of the slowest counted member, or the rate, allows no more; a done ctx
+// ends only that wait. A message too long for the session fails with
+// WSAEMSGSIZE and nothing is sent.
+func (s *Session) Send(ctx context.Context, st flow.Stream, p []byte) error {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		if err := t.refuse(st); err != nil {
+			return err
+		}
+		now := time.Now()
+		if t.sender.Due(now) >= queueLimit {
+			t.push(now)
+		}
+		err := flow.ErrFull
+		if t.sender.Due(now) < queueLimit {
+			err = t.sender.Write(now, st, p)
+		}
+		switch {
+		case err == nil:
+			t.leave(now)
+			return nil
+		case errors.Is(err, flow.ErrTooLong):
+			return fail("send", transport.WSAEMSGSIZE, fmt.Errorf("%d bytes: %w", len(p), err))
+		case !errors.Is(err, flow.ErrFull):
+			return fail("send", transport.WSAEINVAL, err)
+		}
+		if err := t.wait(ctx, "send"); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *transmitter) refuse(st flow.Stream) error {
+	switch {
+	case t.s.closed():
+		return errClosed("send")
+	case t.sender == nil:
+		return fail("send", transport.WSAEOPNOTSUPP, errors.New("this member is receive only"))
+	case int(st) >= len(t.s.c.Streams):
+		return fail("send", transport.WSAEINVAL, fmt.Errorf("stream %d: the session has %d", st, len(t.s.c.Streams)))
+	case !t.failing.IsZero() && time.Since(t.failing) > brokenAfter:
+		return fail("send", transport.WSAENETDOWN, fmt.Errorf("the system has refused to send for a second: %w", t.cause))
+	}
+	return nil
+}
+
+// leave decides when what was just written goes out: at once when the caller
+// is not in a loop, with its successors when it is, flushAfter at the latest.
+func (t *transmitter) leave(now time.Time) {
+	if now.Sub(t.left) >= idleGap {
+		t.sender.Cut(now)
+		t.flushAt = time.Time{}
+		t.push(now)
+		t.left = time.Now()
+		t.armSender()
+		return
+	}
+	t.left = now
+	if t.sender.Due(now) >= flow.MaxSegments {
+		t.push(now)
+		t.left = time.Now()
+	}
+	if t.flushAt.IsZero() {
+		t.flushAt = now.Add(flushAfter)
+		t.s.wake.arm(t.flushAt)
+	}
+}
+
+// wait lets go of the lock until there may be room.
+func (t *transmitter) wait(ctx context.Context, op string) error {
+	t.armSender()
+	t.waiting++
+	t.mu.Unlock()
+	var err error
+	select {
+	case <-t.room:
+	case <-ctx.Done():
+		err = transport.Explain(op, transport.Group{}, context.Cause(ctx))
+	case <-t.s.done:
+		err = errClosed(op)
+	}
+	t.mu.Lock()
+	t.waiting--
+	if t.waiting > 0 { // the bell has room for one ring: pass it on
+		t.room.ring()
+	}
+	return err
+}
+
+// push sends what may go: batch by batch, each sealed and handed to the system.
+func (t *transmitter) push(now time.Time) {
+	if !t.retryAt.IsZero() {
+		if now.Before(t.retryAt) {
+			return
+		}
+		t.retryAt = time.Time{}
+	}
+	for t.sender.Poll(now, &t.batch) {
+		if err := t.transmit(); err != nil {
+			t.sender.Failed(now, &t.batch)
+			t.refused(now, err)
+			return
+		}
+		t.failing = time.Time{}
+	}
+}
+
+// transmit seals the batch in hand into one buffer of equal segments.
+func (t *transmitter) transmit() error {
+	to := t.batch.To
+	if to == 0 {
+		to = t.s.c.To
+	}
+	dst := t.s.c.GroupAddr
+	if to != 0 {
+		var ok bool
+		if dst, ok = t.addrs[to]; !ok {
+			return fmt.Errorf("member %d has no address", to)
+		}
+	}
+	key := to
+	if to != 0 {
+		key = t.s.keyFor(to)
+	}
+	n, size, err := t.s.wr.send(dst, key, t.batch.Frames)
+	if err != nil {
+		t.counts.failed++
+		return err
+	}
+	t.counts.packets += uint64(n)
+	t.counts.bytes += uint64(size)
+	t.counts.batches++
+	return nil
+}
+
+func (t *transmitter) refused(now time.Time, err error) {
+	if t.failing.IsZero() {
+		t.failing = now
+		if !t.s.closed() {
+			t.s.log.Warn("sending fails; trying again", "group", t.s.c.GroupAddr, "cause", err)
+		}
+	}
+	t.cause, t.retryAt = err, now.Add(retryAfter)
+	t.s.wake.arm(t.retryAt)
+}
+
+func (t *transmitter) armSender() { t.s.wake.arm(t.next()) }
+
+// next is when the machine wants to be looked at, but not before the system is
+// to be tried again.
+func (t *transmitter) next() time.Time {
+	next := t.sender.NextTimeout()
+	if !next.IsZero() && next.Before(t.retryAt) {
+		return t.retryAt
+	}
+	return next
+}
+
+// advanceSender runs what is due on the sending side and returns when to look
+// again.
+func (s *Session) advanceSender(now time.Time) time.Time {
+	t := &s.tx
+	if t.sender == nil {
+		return time.Time{}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.flushAt.IsZero() && !now.Before(t.flushAt) {
+		t.flushAt = time.Time{}
+		t.sender.Cut(now)
+	}
+	t.sender.Advance(now)
+	t.push(now)
+	t.ringWaiting()
+	if !t.greetAt.IsZero() && !now.Before(t.greetAt) {
+		t.greet(now)
+	}
+	return earliest(earliest(t.flushAt, t.retryAt), earliest(t.greetAt, t.next()))
+}
+
+func (t *transmitter) ringWaiting() {
+	if t.waiting > 0 {
+		t.room.ring()
+	}
+}
+
+// feedback takes a NAK or STATUS frame of member from.
+func (t *transmitter) feedback(now time.Time, from uint32, addr netip.AddrPort, frame []byte) Drop {
+	if t.sender == nil {
+		return DropKind
+	}
+	if old, ok := t.addrs[from]; ok && addr.IsValid() && old != addr {
+		t.addrs[from] = addr // it opened: the member moved, or sits behind a NAT
+	}
+	return FlowDrop(t.sender.Handle(now, from, frame))
+}
+
+// Flush sends what was gathered without waiting for company.
+func (s *Session) Flush() {
+	t := &s.tx
+	if t.sender == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.flush(time.Now())
+}
+
+func (t *transmitter) flush(now time.Time) {
+	t.flushAt = time.Time{}
+	t.sender.Cut(now)
+	t.push(now)
+	t.armSender()
+}
+
+// Drain waits until everything sent so far was delivered by every counted
+// member, as far as its class promises that.
+func (s *Session) Drain(ctx context.Context) error {
+	t := &s.tx
+	if t.sender == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		t.flush(time.Now())
+		if t.sender.Drained() {
+			return nil
+		}
+		if s.closed() {
+			return errClosed("drain")
+		}
+		if err := t.wait(ctx, "drain"); err != nil {
+			return err
+		}
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,133 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+// Config says what this member hears, writes to and admits. Root, leaf and peer
+// differ in these values only.
+type Config struct {
+	// Self is this member's id, required.
+	Self uint32
+	// Sealer protects every packet, required.
+	Sealer Sealer
+	// Unicast sends everything and hears what is sent to this member alone,
+	// required. The session closes it.
+	Unicast transport.PacketConn
+	// Group hears the group; nil for a member that does not. The session
+	// closes it.
+	Group transport.PacketConn
+	// GroupAddr is where packets to the group go, required.
+	GroupAddr netip.AddrPort
+	// To is whom this member's data goes to: 0 is the group, otherwise the one
+	// member it names, by unicast.
+	To uint32
+
+	// Hub is the member that shares a key of its own with every other one, the
+	// root; 0: there is none, and unicast packets are protected by the group's.
+	Hub uint32
+	// Heard is told the epoch of group packets when it rises; nil: nobody asks.
+	// It runs in a reader, without locks held.
+	Heard func(s *Session, epoch uint64)
+
+	// Symbol is the coding unit in bytes, see flow.SymbolSize; required.
+	Symbol int
+	// Streams lists the class of each stream; required, the same at all members.
+	Streams []flow.Class
+	// MaxMessage, Window and History are flow's, in bytes; zero is its default.
+	MaxMessage, Window, History int
+	// Rate bounds what is sent, in bytes a second; zero leaves it to credit.
+	Rate int64
+	// Policy says whose pace counts.
+	Policy flow.Policy
+	// ReceiveOnly members have no sender; SendOnly ones keep no data.
+	ReceiveOnly, SendOnly bool
+	// Budget bounds the receive buffers in bytes; zero means 64 MiB.
+	Budget int
+	// Logger hears of state changes, never of packets. nil is silence.
+	Logger *slog.Logger
+}
+
+// Session is one member's data plane. All methods may be called by several
+// goroutines.
+type Session struct {
+	c      Config
+	log    *slog.Logger
+	origin time.Time
+	done   chan struct{}
+	once   sync.Once
+	wg     sync.WaitGroup
+
+	tx   transmitter
+	rx   receiver
+	wr   writer
+	wake alarm
+}
+
+// New starts a data plane: its readers and its timer.
+func New(c Config) (*Session, error) {
+	switch {
+	case c.Self == 0, c.Sealer == nil, c.Unicast == nil, len(c.Streams) == 0, !c.GroupAddr.IsValid():
+		return nil, fail("start data plane", transport.WSAEINVAL, errors.New("Self, Sealer, Unicast, GroupAddr and Streams are required"))
+	}
+	s := &Session{c: c, log: c.Logger, origin: time.Now(), done: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.tx.init(s); err != nil {
+		return nil, err
+	}
+	s.rx.init(s)
+	s.wr.init(s)
+	s.wake.init(s)
+	s.startReader(c.Unicast, false)
+	if c.Group != nil {
+		s.rx.group = c.Group
+		s.startReader(c.Group, true)
+	}
+	return s, nil
+}
+
+// Close stops everything, closes the sockets and waits for the goroutines.
+// What was not sent is lost; Drain first to avoid that. Closing twice is
+// harmless.
+func (s *Session) Close() error {
+	s.once.Do(func() {
+		close(s.done)
+		s.wake.stop()
+		s.c.Unicast.Close()
+		s.rx.mu.Lock()
+		if s.rx.group != nil {
+			s.rx.group.Close()
+		}
+		s.rx.mu.Unlock()
+	})
+	s.wg.Wait()
+	s.rx.close()
+	return nil
+}
+
+func (s *Session) closed() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func fail(op string, c transport.Code, err error) error {
+	return &transport.Error{Op: op, Code: c, Err: err}
+}
+
+func errClosed(op string) error {
+	return fail(op, transport.WSA_OPERATION_ABORTED, fmt.Errorf("the session was closed"))
+}

@@ -1,0 +1,107 @@
+package session
+
+import (
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+// Stats is a snapshot of both directions.
+type Stats struct {
+	// PacketsSent, BytesSent and Batches count what the system took: sealed
+	// packets, their bytes, the calls they took. Refused counts batches that it
+	// did not take and that were sent again.
+	PacketsSent, BytesSent, Batches, Refused uint64
+	// PacketsHeard is every packet that reached a socket of this member; Drops
+	// says, by reason, which of them were not handed on.
+	PacketsHeard uint64
+	Drops        [NumDrops]uint64
+	// FeedbackUnsent counts feedback frames, ReadErrors socket reads, that the
+	// system refused.
+	FeedbackUnsent, ReadErrors uint64
+	// Sender is the sending machine's account, Receivers the sum of all the
+	// receiving machines', those that left included.
+	Sender    flow.SenderStats
+	Receivers flow.ReceiverStats
+	// BuffersHeld is the receive memory in use, in bytes.
+	BuffersHeld int
+	// Unicast and Group are what the system granted the sockets.
+	Unicast, Group transport.SocketInfo
+}
+
+// Dropped is the number of packets dropped for that reason.
+func (s Stats) Dropped(d Drop) uint64 { return s.Drops[d] }
+
+// Stats returns a snapshot.
+func (s *Session) Stats() Stats {
+	var st Stats
+	t := &s.tx
+	t.mu.Lock()
+	st.PacketsSent, st.BytesSent, st.Batches, st.Refused = t.counts.packets, t.counts.bytes, t.counts.batches, t.counts.failed
+	if t.sender != nil {
+		st.Sender = t.sender.Stats()
+	}
+	t.mu.Unlock()
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	st.PacketsHeard, st.Drops = x.packets, x.drops
+	st.FeedbackUnsent, st.ReadErrors = x.unsent, x.readErrors
+	st.Receivers = x.gone
+	for _, p := range x.peers {
+		add(&st.Receivers, p.r.Stats())
+	}
+	st.BuffersHeld = x.pool.InUse()
+	st.Unicast = s.c.Unicast.Info()
+	if x.group != nil {
+		st.Group = x.group.Info()
+	}
+	return st
+}
+
+// Members returns the sending machine's account per counted member.
+func (s *Session) Members() []flow.MemberStats {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sender == nil {
+		return nil
+	}
+	return t.sender.Members(time.Now(), nil)
+}
+
+// Heard returns the receiving machine's account of one sender.
+func (s *Session) Heard(id uint32) (flow.ReceiverStats, bool) {
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := x.peers[id]
+	if p == nil {
+		return flow.ReceiverStats{}, false
+	}
+	return p.r.Stats(), true
+}
+
+// add sums what can be summed over senders; streams stay apart.
+func add(sum *flow.ReceiverStats, r flow.ReceiverStats) {
+	sum.Frames += r.Frames
+	sum.Symbols += r.Symbols
+	sum.Beats += r.Beats
+	for i, n := range r.Drops {
+		sum.Drops[i] += n
+	}
+	sum.Filled += r.Filled
+	sum.Repaired += r.Repaired
+	sum.Messages += r.Messages
+	sum.MessageBytes += r.MessageBytes
+	sum.Gaps += r.Gaps
+	sum.Missed += r.Missed
+	sum.Garbled += r.Garbled
+	sum.Naks += r.Naks
+	sum.Asked += r.Asked
+	sum.Statuses += r.Statuses
+	sum.Expected += r.Expected
+	sum.Heard += r.Heard
+	sum.Host += r.Host
+}

@@ -1,0 +1,41 @@
+package session
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/joinleaf/joinleaf/transport"
+)
+
+// writer seals into one buffer and writes it. Data and feedback share it: the
+// socket takes one writer at a time.
+type writer struct {
+	mu  sync.Mutex
+	s   *Session
+	buf []byte
+	ds  [1]transport.Datagram
+}
+
+func (w *writer) init(s *Session) { w.s, w.buf = s, make([]byte, 0, 64<<10) }
+
+// send seals frames, all of one length but the last, under a member's key or
+// the group's (0) and writes them to dst with one call. It returns the packets and bytes.
+func (w *writer) send(dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	buf := w.buf[:0]
+	for _, f := range frames {
+		if buf, err = w.s.c.Sealer.Seal(buf, key, kindData, 0, f); err != nil {
+			return 0, 0, err
+		}
+	}
+	d := transport.Datagram{B: buf, Addr: dst}
+	if len(frames) > 1 {
+		d.Segment = w.s.c.Sealer.Overhead() + len(frames[0])
+	}
+	w.ds[0] = d
+	if _, err := w.s.c.Unicast.WriteBatch(w.ds[:]); err != nil {
+		return 0, 0, err
+	}
+	return len(frames), len(buf), nil
+}
