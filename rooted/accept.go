@@ -1,0 +1,258 @@
+package rooted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/joinleaf/joinleaf/control"
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/transport"
+)
+
+// admit accepts control connections and proves them, each in a goroutine.
+func (r *Root) admit() {
+	for {
+		conn, err := r.listener.Accept()
+		if err != nil {
+			if r.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			r.log.Warn("accepting control connections fails; trying again", "cause", err)
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-r.ctx.Done():
+				return
+			}
+			continue
+		}
+		u := r.gate.enter(conn)
+		if u == nil {
+			conn.Close()
+			continue
+		}
+		r.wg.Go(func() { r.prove(u) })
+	}
+}
+
+// prove runs the handshake of one connection and hands it to the machine.
+func (r *Root) prove(u *unproven) {
+	defer r.gate.leave(u)
+	ctx, cancel := context.WithTimeout(r.ctx, provenWithin)
+	defer cancel()
+	ch, err := crypto.Handshake(ctx, u.conn, false, crypto.RoleRoot, r.c.Identity)
+	if err != nil {
+		r.gate.refuse()
+		r.log.Debug("a connection was not proven", "from", u.conn.RemoteAddr(), "cause", err)
+		return
+	}
+	if _, err := r.adopt(ch); err != nil {
+		r.log.Debug("a connection was not taken", "from", u.conn.RemoteAddr(), "cause", err)
+	}
+}
+
+// Accept waits for a join request, asks the authorizer and the condition, and
+// returns the leaf once it is in: everything sent from then on reaches it
+// (R58, R89). A refused request makes it fail with WSAECONNREFUSED (R90), a
+// deferred one with WSATRY_AGAIN (R92), one that went away with WSAECONNRESET
+// or, once the condition saw it, WSAEACCES (R100, R101). Call it again.
+func (r *Root) Accept(ctx context.Context) (*Member, error) {
+	for {
+		var q control.Request
+		var ok bool
+		if err := r.do(func(_ time.Time, m *control.Root) { q, ok = m.Next() }); err != nil {
+			return nil, err
+		}
+		if ok {
+			r.ask() // somebody else may have the next one
+			return r.decide(ctx, q)
+		}
+		select {
+		case <-r.asked:
+		case <-ctx.Done():
+			return nil, transport.Explain("accept", r.group, context.Cause(ctx))
+		case <-r.ctx.Done():
+			return nil, r.over("accept")
+		}
+	}
+}
+
+// decide answers one request, in the goroutine that called Accept (R86).
+func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
+	if q.Code != 0 {
+		return nil, refused("accept", q.Code, "the leaf took its request back")
+	}
+	if q.Join.Name != "" && q.Join.Name != r.c.Name {
+		return nil, r.reject(q.ID, transport.WSAECONNREFUSED, fmt.Sprintf("this is session %q", r.c.Name))
+	}
+	if err := r.authorize(q.ID, q.Join.Token); err != nil {
+		r.log.Info("leaf not authorized", "from", q.Addr, "cause", err)
+		return nil, r.reject(q.ID, transport.WSAEACCES, "not authorized")
+	}
+	req := &Request{From: q.Addr, Name: q.Join.Name, Data: q.Join.Data, Role: q.Join.Role, Room: q.Offer, QoS: q.Join.QoS}
+	if l := r.link(q.ID); l != nil {
+		req.Peer = l.ch.Peer
+	}
+	verdict := Accept
+	if r.c.Condition != nil {
+		verdict = r.c.Condition(req)
+	}
+	switch verdict {
+	case Accept:
+	case Refuse:
+		return nil, r.reject(q.ID, transport.WSAECONNREFUSED, req.Reason)
+	case Defer:
+		var err error
+		if e := r.do(func(now time.Time, m *control.Root) {
+			err = m.Answer(now, q.ID, control.Answer{Verdict: control.Defer})
+		}); e != nil {
+			return nil, e
+		}
+		if err != nil {
+			return nil, err
+		}
+		return nil, refused("accept", transport.WSATRY_AGAIN, "the condition deferred the request")
+	default:
+		r.do(func(now time.Time, m *control.Root) { m.Answer(now, q.ID, control.Answer{Verdict: control.Defer}) })
+		return nil, refused("accept", transport.WSAEINVAL, fmt.Sprintf("the condition answered %d, which is no verdict", verdict))
+	}
+	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data}
+	if err := r.let(q.ID, a, control.Answer{Verdict: control.Accept, Role: r.c.Role, Callee: req.Callee}); err != nil {
+		return nil, err
+	}
+	return r.await(ctx, "accept", q.ID, a)
+}
+
+func (r *Root) reject(id uint32, code transport.Code, text string) error {
+	if text == "" {
+		text = "the root refused"
+	}
+	var err error
+	if e := r.do(func(now time.Time, m *control.Root) {
+		err = m.Answer(now, id, control.Answer{Verdict: control.Reject, Code: code, Text: text})
+	}); e != nil {
+		return e
+	}
+	if err != nil {
+		return err
+	}
+	return refused("accept", transport.WSAECONNREFUSED, text)
+}
+
+// let answers yes and registers the call that waits.
+func (r *Root) let(id uint32, a *arrival, answer control.Answer) error {
+	var err error
+	if e := r.do(func(now time.Time, m *control.Root) {
+		r.mu.Lock()
+		r.pending[id] = a
+		r.arriving++
+		r.mu.Unlock()
+		if err = m.Answer(now, id, answer); err != nil {
+			r.mu.Lock()
+			delete(r.pending, id)
+			r.arriving--
+			r.mu.Unlock()
+		}
+	}); e != nil {
+		return e
+	}
+	return err
+}
+
+// await waits for an arrival. A ctx that ends takes the leaf out again.
+func (r *Root) await(ctx context.Context, op string, id uint32, a *arrival) (*Member, error) {
+	select {
+	case <-a.done:
+		return a.member, a.err
+	case <-ctx.Done():
+	case <-r.ctx.Done():
+		return nil, r.over(op)
+	}
+	r.do(func(now time.Time, m *control.Root) {
+		r.mu.Lock()
+		delete(r.pending, id)
+		r.mu.Unlock()
+		m.Evict(now, id, transport.WSAECONNABORTED, "the root cancelled")
+	})
+	return nil, transport.Explain(op, r.group, context.Cause(ctx))
+}
+
+// Invite asks the leaf that listens at that address to come in, with caller
+// data, and returns it once it is in (R56). Several may be under way. It fails
+// with WSAECONNREFUSED when nobody listens there or the leaf says no, and with
+// WSAETIMEDOUT when it stays silent (R63); no member notices (R156).
+func (r *Root) Invite(ctx context.Context, leaf netip.AddrPort, data []byte) (*Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.c.JoinTimeout)
+	defer cancel()
+	stop := context.AfterFunc(r.ctx, cancel)
+	defer stop()
+	room := r.c.CalleeRoom
+	inv := control.Invite{Role: r.c.Role, Name: r.c.Name, Room: int32(room), Data: data}
+	if err := inv.Check(); err != nil {
+		return nil, err
+	}
+	conn, err := r.c.Network.Dial(ctx, netip.AddrPort{}, leaf)
+	if err != nil {
+		return nil, err
+	}
+	ch, err := prove(ctx, conn, crypto.RoleRoot, r.c.Identity)
+	if err != nil {
+		return nil, proofError("invite", err)
+	}
+	id, err := r.adopt(ch)
+	if err != nil {
+		return nil, err
+	}
+	a := &arrival{done: make(chan struct{}), caller: data}
+	if e := r.do(func(now time.Time, m *control.Root) {
+		r.mu.Lock()
+		r.pending[id] = a
+		r.mu.Unlock()
+		err = m.Invite(now, id, inv)
+	}); e != nil {
+		return nil, e
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.await(ctx, "invite", id, a)
+}
+
+// prove runs a dialled handshake within its time.
+func prove(ctx context.Context, conn net.Conn, role crypto.Role, id crypto.Identity) (*crypto.Channel, error) {
+	ctx, cancel := context.WithTimeout(ctx, provenWithin)
+	defer cancel()
+	return crypto.Handshake(ctx, conn, true, role, id)
+}
+
+// proofError words a failed handshake.
+func proofError(op string, err error) error {
+	code := transport.WSAECONNREFUSED
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		code = transport.WSAETIMEDOUT
+	case errors.Is(err, context.Canceled):
+		code = transport.WSAEINTR
+	case errors.Is(err, crypto.ErrVersion):
+		code = transport.WSAVERNOTSUPPORTED
+	case errors.Is(err, crypto.ErrProof), errors.Is(err, crypto.ErrPin), errors.Is(err, crypto.ErrCertificate), errors.Is(err, crypto.ErrIdentity):
+	default:
+		if c := transport.CodeOf(transport.Explain(op, transport.Group{}, err)); c != 0 && c != transport.WSASYSCALLFAILURE {
+			code = c
+		}
+	}
+	return &transport.Error{Op: op, Code: code, Err: err}
+}
+
+// refused is the error of a call that ends with a code and the other side's
+// words.
+func refused(op string, code transport.Code, text string) error {
+	e := &transport.Error{Op: op, Code: code}
+	if text != "" {
+		e.Err = errors.New(text)
+	}
+	return e
+}

@@ -1,0 +1,84 @@
+package rooted
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/joinleaf/joinleaf/transport"
+)
+
+const (
+	chatRoom  = 1 << 20 // unread bytes
+	chatCount = 1024    // unread messages
+)
+
+// inbox holds one side chat's unread messages, bounded. What does not fit is
+// not kept, and the next RecvChat but the kept ones says how many that were.
+type inbox struct {
+	mu     sync.Mutex
+	queue  [][]byte
+	size   int
+	missed int
+	bell   chan struct{}
+}
+
+func (b *inbox) init() { b.bell = make(chan struct{}, 1) }
+
+func (b *inbox) add(p []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == chatCount || b.size+len(p) > chatRoom {
+		b.missed++
+	} else {
+		b.queue, b.size = append(b.queue, append([]byte(nil), p...)), b.size+len(p)
+	}
+	b.ring()
+}
+
+func (b *inbox) ring() {
+	select {
+	case b.bell <- struct{}{}:
+	default:
+	}
+}
+
+// recv waits for a message. Messages that came before over are still given.
+func (b *inbox) recv(ctx context.Context, over <-chan struct{}, ended func() error, p []byte) (int, error) {
+	for {
+		if n, ok, err := b.take(p); ok || err != nil {
+			return n, err
+		}
+		select {
+		case <-b.bell:
+		case <-ctx.Done():
+			return 0, transport.Explain("receive side chat", transport.Group{}, context.Cause(ctx))
+		case <-over:
+			if n, ok, err := b.take(p); ok || err != nil {
+				return n, err
+			}
+			return 0, ended()
+		}
+	}
+}
+
+func (b *inbox) take(p []byte) (int, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		if n := b.missed; n > 0 {
+			b.missed = 0
+			return 0, false, &transport.Error{Op: "receive side chat", Code: transport.WSAENOBUFS, Err: fmt.Errorf("%d messages came while %d were unread and were not kept; read sooner", n, chatCount)}
+		}
+		return 0, false, nil
+	}
+	m := b.queue[0]
+	if len(m) > len(p) {
+		return len(m), false, &transport.Error{Op: "receive side chat", Code: transport.WSAEMSGSIZE, Err: fmt.Errorf("the message has %d bytes, the buffer %d; call again with more room", len(m), len(p))}
+	}
+	b.queue, b.size = b.queue[1:], b.size-len(m)
+	if len(b.queue) > 0 || b.missed > 0 {
+		b.ring()
+	}
+	return copy(p, m), true, nil
+}

@@ -1,0 +1,191 @@
+package rooted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/joinleaf/joinleaf/control"
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+// SourceLevel says how a leaf knows that group data is the root's.
+type SourceLevel uint8
+
+// Group is authentication by the group key alone: whoever opens a packet knows
+// that a member sealed it, not which. It must be asked for by name; the zero
+// SourceLevel stands for signed data, which this version does not have.
+const Group SourceLevel = 2
+
+// DataPlane says who hears whom.
+type DataPlane uint8
+
+const (
+	// RootedData: the root's data reaches every leaf, a leaf's only the root
+	// (R233 to R235).
+	RootedData DataPlane = iota
+	// NonrootedData: what any member sends reaches all others (R238).
+	NonrootedData
+)
+
+// Role is what a member does in the data plane.
+type Role = control.Role
+
+// The roles; the zero value is Both.
+const (
+	Both        = control.Both
+	SendOnly    = control.SendOnly
+	ReceiveOnly = control.ReceiveOnly
+)
+
+// Config configures a root or a leaf. Identity and Source are required; every
+// other field may stay zero. It is never written to.
+type Config struct {
+	// Network is where sockets come from. nil is the kernel.
+	Network transport.Network
+	// Identity proves this end and judges the other. Required.
+	Identity crypto.Identity
+	// Source is how data from the root is authenticated. Required: Group.
+	Source SourceLevel
+	// Authorize judges who has proven itself, before the condition sees it,
+	// and fails closed. With a join code it may be nil; with certificates and
+	// pinned keys a root needs one (AuthorizeAnyVerified lets in whoever the
+	// certificate authority vouches for).
+	Authorize func(ctx context.Context, peer crypto.PeerInfo, token []byte) error
+	// Condition decides each join request, in the goroutine that called Accept,
+	// and writes the callee data. nil accepts everybody. Root, and LeafListener.
+	Condition func(*Request) Verdict
+
+	// Name is the session's name: a root tells it, a leaf that sets it joins no
+	// other. Up to 255 bytes.
+	Name string
+	// Interface is a name, index or address; "" and "auto" let Choose decide.
+	Interface string
+	// Control is where a root listens. Zero is every address and any port.
+	Control netip.AddrPort
+	// Data is the data plane; the root decides for the session.
+	Data DataPlane
+	// Streams is the class of each stream; the root decides. nil is one
+	// reliable stream.
+	Streams []flow.Class
+	// Policy says whose pace the root keeps; zero is the slowest leaf's.
+	Policy flow.Policy
+	// Role is what a leaf wants to do; at the root, what it does itself.
+	Role Role
+	// CalleeRoom is how many bytes of callee data a leaf takes: zero is 64 KiB,
+	// negative none.
+	CalleeRoom int
+
+	// TTL, DSCP, NoOffload, NoBatch and ReadBuffer are the data sockets', see
+	// transport.SocketOptions.
+	TTL, DSCP  int
+	NoOffload  bool
+	NoBatch    bool
+	ReadBuffer int
+	// Rate bounds what this member sends, bytes a second on the wire; zero
+	// leaves it to the receivers' credit.
+	Rate int64
+	// MTU bounds packets; the root decides. Zero is the interface's, at most
+	// 9000, and 1500 on loopback.
+	MTU int
+	// MaxMessage and Window are the longest message and the bytes under way;
+	// the root decides. Zero is 1 MiB and 8 MiB.
+	MaxMessage, Window int
+	// Backlog is how many requests may wait for Accept, see control.RootConfig.
+	Backlog int
+	// JoinTimeout bounds a join from the call to its end (R259). Zero is 60 s.
+	JoinTimeout time.Duration
+	// Silence is how long the other side may say nothing. Zero is 5 s.
+	Silence time.Duration
+	// Logger hears of state changes. nil is silence.
+	Logger *slog.Logger
+}
+
+// AuthorizeAnyVerified authorizes everybody whose certificate was verified.
+func AuthorizeAnyVerified(_ context.Context, peer crypto.PeerInfo, _ []byte) error {
+	if peer.Certificate == nil {
+		return errors.New("no verified certificate")
+	}
+	return nil
+}
+
+// Verdict is a condition's answer.
+type Verdict int
+
+// The verdicts, with the numbers of CF_ACCEPT, CF_REJECT and CF_DEFER.
+const (
+	Accept Verdict = 0
+	Refuse Verdict = 1
+	Defer  Verdict = 2 // Accept fails with WSATRY_AGAIN, the request stays first in line
+)
+
+// Request is what a condition sees: a join request, or an invitation.
+type Request struct {
+	From netip.AddrPort  // who asks
+	Peer crypto.PeerInfo // as proven
+	Name string          // the session that is meant
+	Data []byte          // caller data; nil is none, which an empty one is not (R179)
+	Role Role            // what the asking side will do
+	Room int             // bytes of callee data that it takes; 0 is none
+	QoS  []byte          // its flow specifications, opaque; nil is none
+	// Callee is the condition's to fill in: callee data, at most Room bytes.
+	Callee []byte
+	// Reason is what a refused caller is told. Empty is a plain refusal.
+	Reason string
+}
+
+func (c Config) withDefaults() Config {
+	if c.Network == nil {
+		c.Network = transport.Kernel{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if len(c.Streams) == 0 {
+		c.Streams = []flow.Class{flow.Reliable}
+	}
+	if c.MaxMessage == 0 {
+		c.MaxMessage = 1 << 20
+	}
+	if c.Window == 0 {
+		c.Window = max(8<<20, 2*c.MaxMessage)
+	}
+	if c.JoinTimeout <= 0 {
+		c.JoinTimeout = time.Minute
+	}
+	switch {
+	case c.CalleeRoom == 0:
+		c.CalleeRoom = control.MaxConnectData
+	case c.CalleeRoom < 0:
+		c.CalleeRoom = -1
+	}
+	return c
+}
+
+func (c Config) check(op string, role crypto.Role) error {
+	if err := c.Identity.Check(role); err != nil {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: err}
+	}
+	if c.Source != Group {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("Config.Source is required; this version has rooted.Group only: data is authenticated by the group key, so every leaf could pose as the root")}
+	}
+	if role == crypto.RoleRoot && c.Authorize == nil && c.Identity.Code.IsZero() {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("without a join code Config.Authorize is required: it says who may come in; AuthorizeAnyVerified lets in every verified certificate")}
+	}
+	if len(c.Name) > control.MaxName {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: fmt.Errorf("Config.Name has %d bytes; at most %d", len(c.Name), control.MaxName)}
+	}
+	return nil
+}
+
+func (c Config) socketOptions(iface string) transport.SocketOptions {
+	return transport.SocketOptions{
+		Interface: iface, TTL: c.TTL, DSCP: c.DSCP, ReadBuffer: c.ReadBuffer,
+		NoOffload: c.NoOffload, NoBatch: c.NoBatch,
+	}
+}

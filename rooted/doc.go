@@ -1,0 +1,72 @@
+// Package rooted is a session with an owner: a root admits leaves one by one,
+// then data goes once to all of them on a multicast group, sealed and repaired.
+//
+//	r, err := rooted.Listen(ctx, group, config)   l, err := rooted.Join(ctx, root, data, config)
+//	m, err := r.Accept(ctx)                       l.CalleeData()
+//	r.Send(ctx, p)                                l.Recv(ctx, p)
+//	m.Chat(ctx, p)                                l.RecvChat(ctx, p)
+//	r.Shutdown(ctx)                               // io.EOF from Recv
+//
+// # Joining
+//
+// Control runs over TCP and TLS 1.3; both ends prove who they are before
+// anything is said (Config.Identity). A leaf asks with caller data (Join), or
+// the root invites one that listens (Invite, ListenLeaf); the condition of the
+// side that is asked accepts, refuses or defers and writes callee data. The
+// leaf gets its keys, joins the group, waits until it hears it, and only then
+// says that it is ready; Accept and Join return after that. So nothing that
+// the root sends after Accept returned can be missed for want of a group join,
+// and nothing sent before is delivered.
+//
+// # Data
+//
+// The data plane is the root's to choose: RootedData (the root to all, a leaf
+// to the root only) or NonrootedData (everybody to everybody). Each stream has
+// a class: flow.Reliable delivers every message in order, at the pace of the
+// slowest leaf; flow.BestEffort never waits for a repair and tells exactly how
+// many messages were missed. Either way Message.Missed is the whole truth.
+//
+// # Keys
+//
+// Who joins moves the session to a new epoch by a one-way step, who leaves by
+// fresh randomness that everybody else gets over its control channel. The
+// leaver opens nothing that is sent afterwards, the joiner nothing from before.
+//
+// # Ends
+//
+// Close takes a member out at once, Shutdown delivers first. The other side
+// hears why: io.EOF for a good end, WSAECONNRESET for a broken one,
+// WSAECONNABORTED for silence, or the code that Evict gave. After Close every
+// call matches net.ErrClosed.
+//
+// # Goroutines
+//
+//   - Root.run: the loop that owns the control machine; started by Listen, ended
+//     by Close.
+//   - Root.admit: accepts control connections; started by Listen, ended by
+//     closing the listener.
+//   - Root.watch: tells the machine how far data has come; ends with the root.
+//   - Root.prove, one per connection that proves itself, at most 256: started by
+//     Root.admit, ended by success, failure or 5 s.
+//   - link.read, link.write and the one that waits for both, per control
+//     connection: started by link.run, ended by the connection.
+//   - the authorizer's, one per call: started by Root.authorize; it ends when
+//     Config.Authorize returns. Root.accepted starts one for an invited leaf.
+//   - the one that waits for a link to end: started by Root.hangup.
+//   - Leaf's loop: started by newLeaf, ended by Close.
+//   - the one that waits until the group is heard: started by Leaf.welcomed.
+//   - Leaf.rejoin: started by Leaf.hearing when the group falls silent; 5 s.
+//   - LeafListener.admit and LeafListener.prove: as the root's; started by
+//     ListenLeaf and LeafListener.admit, ended by Close.
+//
+// # Limitations
+//
+//   - Source authentication is the group key's (Config.Source must say Group):
+//     any leaf can pose as the root towards the others.
+//   - A departure costs one frame per remaining leaf.
+//   - A leaf whose network carries no multicast gets no data: there is no
+//     fallback to unicast. It is told by GroupSilent.
+//   - A leaf that stops reading holds up a reliable session until it is evicted;
+//     nothing evicts it but its silence or the application.
+//   - QoS is carried, not enforced.
+package rooted

@@ -1,0 +1,218 @@
+package rooted
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/joinleaf/joinleaf/control"
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+)
+
+// overlap is how long packets of the epoch before still open after somebody
+// joined. After a departure they do not: the leaver has that key and could
+// fill gaps with its own; what was on its way is repaired under the new one.
+const overlap = 2 * time.Second
+
+// The probes that joiners listen for: a switch that snoops lets a group through
+// only some milliseconds after the join, and the kernel's report is late too.
+const (
+	probeEvery = 5 * time.Millisecond
+	probeTimes = 60
+)
+
+// newEpoch answers EpochWanted: the next keys, told to all members, and a
+// WELCOME for each joiner. It runs in the loop.
+func (r *Root) newEpoch(e control.Event) {
+	now := time.Now()
+	roster := crypto.Roster(r.senders(e.Joining))
+	kind, body := control.Step, []byte(nil)
+	var next *crypto.Epoch
+	if e.Fresh {
+		var err error
+		if next, err = r.epoch.Fresh(roster); err != nil {
+			r.fatal("draw a new epoch", err)
+			return
+		}
+		kind, body = control.Fresh, next.AppendState(nil)
+	} else {
+		next = r.epoch.Next(roster)
+		body = next.AppendStep(nil)
+	}
+	if err := r.ring.Add(next); err != nil {
+		r.fatal("take up a new epoch", err)
+		return
+	}
+	var welcomes []control.Welcome
+	for _, id := range e.Joining {
+		w, err := r.welcome(id, next)
+		if err != nil {
+			r.machine.Evict(now, id, transport.WSAENOBUFS, err.Error())
+			continue
+		}
+		welcomes = append(welcomes, w)
+	}
+	before := r.epoch
+	r.epoch, r.epochKind = next, kind
+	before.Wipe()
+	if err := r.machine.SetEpoch(now, next.Number(), kind, body, welcomes); err != nil {
+		r.fatal("tell a new epoch", err)
+		return
+	}
+	if len(welcomes) > 0 {
+		r.probe(probeTimes)
+	}
+}
+
+// welcome makes one joiner's keys and what it must know.
+func (r *Root) welcome(id uint32, e *crypto.Epoch) (control.Welcome, error) {
+	l := r.links[id]
+	toLeaf, toRoot, err := crypto.PairKeys(l.ch, r.session, id)
+	if err != nil {
+		return control.Welcome{}, err
+	}
+	defer clear(toLeaf[:])
+	defer clear(toRoot[:])
+	r.ring.Pair(id, toLeaf, toRoot)
+	w := control.Welcome{
+		ID: id, Params: r.params, Session: r.session, State: e.AppendState(nil), Root: r.data.LocalAddr(),
+	}
+	if r.nonrooted() {
+		for _, m := range r.peers {
+			w.Senders = append(w.Senders, m)
+		}
+	}
+	return w, nil
+}
+
+// senders are the ids that the roster hash covers: the root, and in a nonrooted
+// data plane every member.
+func (r *Root) senders(joining []uint32) []uint32 {
+	ids := []uint32{control.RootID}
+	if r.nonrooted() {
+		for id := range r.peers {
+			ids = append(ids, id)
+		}
+		ids = append(ids, joining...)
+	}
+	return ids
+}
+
+// probe lets joiners hear the group until they are ready.
+func (r *Root) probe(times int) {
+	if times == 0 || r.ctx.Err() != nil {
+		return
+	}
+	r.s.Probe()
+	time.AfterFunc(probeEvery, func() {
+		r.mu.Lock()
+		wanted := r.arriving > 0
+		r.mu.Unlock()
+		if wanted {
+			r.probe(times - 1)
+		}
+	})
+}
+
+// activate answers EpochReady: nothing is sealed under the epoch before any
+// more, and who is ready is owed all that follows.
+func (r *Root) activate(e control.Event) {
+	if e.Epoch != r.active {
+		old := r.active
+		if err := r.s.Cut(func() error { return r.ring.Activate(e.Epoch) }); err != nil {
+			r.fatal("seal under a new epoch", err)
+			return
+		}
+		r.active = e.Epoch
+		r.retire(old, r.epochKind)
+		r.events.add(Event{Kind: Rekeyed, Epoch: e.Epoch})
+		r.log.Info("epoch", "number", e.Epoch, "why", r.epochKind)
+	}
+	now := time.Now()
+	for _, id := range e.Joining {
+		r.count(now, id)
+	}
+}
+
+func (r *Root) retire(epoch uint64, kind control.Kind) {
+	if kind == control.Fresh {
+		r.ring.Retire(epoch, 0)
+		return
+	}
+	time.AfterFunc(overlap, func() { r.ring.Retire(epoch, 0) })
+}
+
+// count lets a ready leaf in: from here it is owed everything (R244).
+func (r *Root) count(now time.Time, id uint32) {
+	info, ok := r.machine.Leaf(id)
+	if !ok {
+		return
+	}
+	addr := unicastOf(info)
+	var edges []flow.Edge
+	if info.Role.Sends() && info.Join.Role.Receives() {
+		edges = r.s.AddMember(id, addr, r.rtt(id))
+	} else {
+		r.s.SetAddress(id, addr)
+		edges = r.s.Edges()
+	}
+	if info.Join.Role.Sends() {
+		if r.nonrooted() {
+			if err := r.ring.Admit(id); err != nil {
+				r.machine.Evict(now, id, transport.WSAENOBUFS, err.Error())
+				return
+			}
+		}
+		if err := r.s.AdmitSender(id, addr, r.zero()); err != nil {
+			r.machine.Evict(now, id, transport.WSAENOBUFS, err.Error())
+			return
+		}
+	}
+	if err := r.machine.Start(now, id, toControl(edges)); err != nil {
+		r.log.Warn("a leaf could not be started", "leaf", id, "cause", err)
+	}
+	if r.nonrooted() {
+		p := control.Peer{ID: id, Addr: addr, Role: info.Join.Role}
+		r.peers[id] = p
+		if err := r.machine.Senders(now, []control.Peer{p}, nil); err != nil {
+			r.log.Warn("members could not be told of a joiner", "leaf", id, "cause", err)
+		}
+	}
+}
+
+// zero are the edges of a sender that has sent nothing yet.
+func (r *Root) zero() []flow.Edge {
+	edges := make([]flow.Edge, len(r.c.Streams))
+	for i := range edges {
+		edges[i].Stream = flow.Stream(i)
+	}
+	return edges
+}
+
+// unicastOf is where a leaf hears unicast: the port it told, at the address it
+// is connected from, so that no leaf can aim the root at somebody else. Only a
+// group of the other family needs the address that it told.
+func unicastOf(i control.LeafInfo) netip.AddrPort {
+	from, told := i.Addr.Addr().Unmap(), i.UDP.Addr().Unmap()
+	if told.IsUnspecified() || told.Is4() == from.Is4() {
+		return netip.AddrPortFrom(from, i.UDP.Port())
+	}
+	return i.UDP
+}
+
+func toControl(edges []flow.Edge) []control.Edge {
+	out := make([]control.Edge, len(edges))
+	for i, e := range edges {
+		out[i] = control.Edge(e)
+	}
+	return out
+}
+
+func toFlow(edges []control.Edge) []flow.Edge {
+	out := make([]flow.Edge, len(edges))
+	for i, e := range edges {
+		out[i] = flow.Edge(e)
+	}
+	return out
+}

@@ -1,0 +1,371 @@
+package rooted
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/joinleaf/joinleaf/control"
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/session"
+)
+
+const (
+	reachTries = 4
+	// hearWithin is how long a leaf waits for the group to be heard before it
+	// says that it is ready. Switches and the kernel take some milliseconds to
+	// let a group through; where none can be heard at all the join goes on.
+	hearWithin = 250 * time.Millisecond
+)
+
+func reachPause() time.Duration { return time.Duration(50+rand.IntN(450)) * time.Millisecond }
+
+// cutOff reports whether a handshake ended because the other side let go.
+func cutOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE)
+}
+
+// out carries out what the machine wants. It runs in the loop.
+func (l *Leaf) out(o control.Output) {
+	if o.Event.Kind == 0 {
+		l.link.send(o.Frame)
+		return
+	}
+	e := o.Event
+	switch e.Kind {
+	case control.Invited:
+		l.invited <- *e.Invite
+	case control.Welcomed:
+		l.welcomed(e.Welcome)
+	case control.Rekeying:
+		l.rekey(e.Rekey)
+	case control.SendersChanged:
+		l.senders(e.Senders.Add, e.Senders.Remove)
+	case control.Started:
+		l.started(e)
+	case control.Chatted:
+		l.inbox.add(e.Data)
+	case control.Beaten:
+		l.use(l.s, e.Epoch)
+		l.hearing(e.Edges)
+	case control.Closed:
+		l.closed(e)
+	}
+}
+
+// welcomed opens the data plane: keys, sockets, the group. The answer to the
+// root waits until the group was heard.
+func (l *Leaf) welcomed(w *control.Welcome) {
+	if err := l.openPlane(w); err != nil {
+		l.mu.Lock()
+		l.failure = err
+		l.mu.Unlock()
+		l.log.Warn("the data plane could not be opened", "cause", err)
+		l.machine.Leave(time.Now(), transport.CodeOf(err), "the leaf could not open its data plane", nil)
+		return
+	}
+	for _, p := range w.Senders {
+		l.meet(p)
+	}
+	l.wg.Go(func() {
+		if DataPlane(l.params.Plane) == NonrootedData || l.role.Receives() {
+			select {
+			case <-l.s.HeardGroup():
+			case <-time.After(hearWithin):
+				l.log.Warn("nothing heard on the group yet; if data does not arrive look at the switch, the firewall and the interface", "group", l.group)
+			case <-l.ctx.Done():
+				return
+			}
+		}
+		l.do(func(now time.Time, m *control.Leaf) {
+			m.Ready(now, control.Ready{Epoch: l.epoch.Number(), Addr: l.s.LocalAddr()})
+		})
+	})
+}
+
+func (l *Leaf) openPlane(w *control.Welcome) (err error) {
+	if err := usable(w.Params, w); err != nil {
+		return err
+	}
+	l.id, l.params, l.session, l.hash = w.ID, w.Params, w.Session, hashOf(w.Params)
+	if w.Callee != nil {
+		l.callee = w.Callee
+	}
+	if l.epoch, err = crypto.ParseEpochState(l.session, l.hash, w.State); err != nil {
+		return &transport.Error{Op: "join", Code: transport.WSAECONNABORTED, Err: err}
+	}
+	suite := crypto.Suite(w.Params.Suite)
+	l.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: l.session, Self: l.id, Group: w.Params.Group})
+	if err != nil {
+		return err
+	}
+	toLeaf, toRoot, err := crypto.PairKeys(l.link.ch, l.session, l.id)
+	if err != nil {
+		return err
+	}
+	l.ring.Pair(control.RootID, toRoot, toLeaf)
+	clear(toLeaf[:])
+	clear(toRoot[:])
+	if err := errors.Join(l.ring.Add(l.epoch), l.ring.Admit(control.RootID)); err != nil {
+		return err
+	}
+	return l.openSockets(w)
+}
+
+// openSockets joins the group before the root is told that this leaf is ready.
+func (l *Leaf) openSockets(w *control.Welcome) (err error) {
+	l.group = transport.Group{Addr: w.Params.Group, Source: w.Params.Source}
+	local := addrOf(l.link.ch.LocalAddr())
+	if l.choice, err = transport.Choose(l.c.Network, l.c.Interface, l.group.Addr.Addr(), local.Addr()); err != nil {
+		return err
+	}
+	l.group.Interface = l.choice.Interface.Name
+	bind, err := localAddr(l.choice.Interface, l.group.Addr.Addr())
+	if err != nil {
+		return err
+	}
+	o := l.c.socketOptions(l.group.Interface)
+	plane := l.c.plane(l.params, l.id, l.role)
+	plane.Sealer, plane.Heard = l.ring, l.use
+	if plane.Unicast, err = l.c.Network.OpenUnicast(l.ctx, bind, o); err != nil {
+		return err
+	}
+	if l.role.Receives() || DataPlane(l.params.Plane) == NonrootedData {
+		if plane.Group, err = l.c.Network.OpenGroup(l.ctx, l.group, o); err != nil {
+			plane.Unicast.Close()
+			return err
+		}
+	}
+	for _, warning := range plane.Unicast.Info().Warnings {
+		l.log.Warn(warning)
+	}
+	l.root = w.Root
+	if l.root.Addr().IsUnspecified() {
+		l.root = netip.AddrPortFrom(l.link.ch.Peer.AddrPort.Addr().Unmap(), w.Root.Port())
+	}
+	s, err := session.New(plane)
+	if err != nil {
+		plane.Unicast.Close()
+		if plane.Group != nil {
+			plane.Group.Close()
+		}
+		return err
+	}
+	l.s = s
+	return s.AdmitSender(control.RootID, l.root, nil)
+}
+
+// rekey takes up the keys of the next epoch and says so. They are used once
+// the root is heard to use them.
+func (l *Leaf) rekey(k *control.Rekey) {
+	var next *crypto.Epoch
+	var err error
+	if k.Kind == control.Fresh {
+		next, err = crypto.ParseEpochState(l.session, l.hash, k.Body)
+	} else {
+		next, err = l.epoch.ParseStep(k.Body)
+	}
+	if err == nil {
+		err = l.ring.Add(next)
+	}
+	if err != nil {
+		l.log.Error("the next epoch's keys are not usable", "epoch", k.Epoch, "cause", err)
+		l.machine.Leave(time.Now(), transport.WSAECONNABORTED, "the next keys did not fit", nil)
+		return
+	}
+	l.epoch.Wipe()
+	l.epoch = next
+	l.mu.Lock()
+	l.kinds[next.Number()] = k.Kind
+	l.mu.Unlock()
+	l.machine.Rekeyed(time.Now(), k.Epoch)
+}
+
+// use moves on to an epoch that another member was heard to use. It is called
+// by the data plane's readers too.
+func (l *Leaf) use(s *session.Session, epoch uint64) {
+	if s == nil {
+		return
+	}
+	for {
+		old := l.sealing.Load()
+		if epoch <= old {
+			return
+		}
+		if !l.sealing.CompareAndSwap(old, epoch) {
+			continue
+		}
+		if err := s.Cut(func() error { return l.ring.Activate(epoch) }); err != nil { // told, but its keys are still on the way
+			l.sealing.CompareAndSwap(epoch, old)
+			return
+		}
+		l.mu.Lock()
+		kind := l.kinds[epoch]
+		delete(l.kinds, epoch)
+		l.mu.Unlock()
+		if old != 0 {
+			l.retire(old, kind)
+			l.events.add(Event{Kind: Rekeyed, Epoch: epoch})
+			l.log.Info("epoch", "number", epoch, "why", kind)
+		}
+		return
+	}
+}
+
+func (l *Leaf) retire(epoch uint64, kind control.Kind) {
+	if kind == control.Fresh {
+		l.ring.Retire(epoch, 0)
+		return
+	}
+	time.AfterFunc(overlap, func() { l.ring.Retire(epoch, 0) })
+}
+
+// senders takes news of the other members, where data has no root.
+func (l *Leaf) senders(add []control.Peer, remove []uint32) {
+	for _, p := range add {
+		l.meet(p)
+	}
+	for _, id := range remove {
+		if _, ok := l.peers[id]; !ok {
+			continue
+		}
+		delete(l.peers, id)
+		l.s.RemoveMember(id)
+		l.s.ExpelSender(id, nil)
+		l.ring.Expel(id)
+		l.events.add(Event{Kind: SenderLeft, Member: id})
+	}
+}
+
+// meet takes up another member: it is owed what this one sends from now on,
+// and is told from where; what it sends is held until it said the same.
+func (l *Leaf) meet(p control.Peer) {
+	if p.ID == l.id || p.ID == control.RootID {
+		return
+	}
+	l.peers[p.ID] = p
+	if err := l.ring.Admit(p.ID); err != nil {
+		l.log.Warn("a member cannot be heard", "member", p.ID, "cause", err)
+		return
+	}
+	l.s.SetAddress(p.ID, p.Addr)
+	if p.Role.Sends() {
+		if err := l.s.AdmitSender(p.ID, p.Addr, nil); err != nil {
+			l.log.Warn("a member cannot be heard", "member", p.ID, "cause", err)
+		}
+	}
+	if l.sealing.Load() != 0 {
+		l.owe(p)
+	}
+	l.events.add(Event{Kind: SenderJoined, Member: p.ID})
+}
+
+// owe counts a member in for this one's data. It needs a key to seal with, so
+// those met on the way in are counted when the membership begins.
+func (l *Leaf) owe(p control.Peer) {
+	if l.role.Sends() && p.Role.Receives() {
+		l.s.AddPeer(p.ID, p.Addr)
+	}
+}
+
+// started is the moment from which everything is owed to this leaf.
+func (l *Leaf) started(e control.Event) {
+	l.use(l.s, e.Epoch)
+	if l.role.Sends() {
+		l.s.AddMember(control.RootID, l.root, time.Millisecond)
+	}
+	for _, p := range l.peers {
+		l.owe(p)
+	}
+	if err := l.s.AdmitSender(control.RootID, l.root, toFlow(e.Edges)); err != nil {
+		l.mu.Lock()
+		l.failure = err
+		l.mu.Unlock()
+	}
+	l.log.Info("joined", "member", l.id, "group", l.group, "interface", l.choice)
+	close(l.entered)
+}
+
+// closed ends the membership: what is missing and cannot come any more is told
+// as missing, then Recv ends.
+func (l *Leaf) closed(e control.Event) {
+	err := ending("session", e)
+	if e.Own {
+		err = errOver("session")
+	}
+	entered := false
+	select {
+	case <-l.entered:
+		entered = true
+	default:
+	}
+	l.mu.Lock()
+	if !entered {
+		code := e.Code
+		if code == 0 {
+			code = transport.WSAECONNREFUSED
+		}
+		err = refused("join", code, e.Text)
+	}
+	l.err = err
+	l.mu.Unlock()
+	if l.s != nil {
+		l.s.FinishSender(control.RootID, toFlow(e.Edges))
+		l.s.ExpelSender(control.RootID, nil)
+		for id := range l.peers {
+			l.s.ExpelSender(id, nil)
+		}
+		l.s.EndReceive(err)
+	}
+	if !entered {
+		close(l.entered)
+	}
+	l.events.add(Event{Kind: Closed, Code: e.Code, Text: e.Text})
+	l.log.Info("the membership is over", "code", int(e.Code), "why", e.Text)
+	l.link.close()
+	close(l.done)
+}
+
+// silence watches for a group that is not heard though the root sends.
+type silence struct {
+	beats int
+	last  uint64
+}
+
+// hearing compares what the root says that it sent with what was heard. Three
+// beats without a packet: the membership is taken anew, since an interface that
+// was deleted and made again, or a switch that forgot, says nothing (F-1, F-8).
+func (l *Leaf) hearing(edges []control.Edge) {
+	if l.s == nil || !l.role.Receives() {
+		return
+	}
+	heard := l.s.GroupPackets()
+	behind := l.s.Behind(control.RootID, toFlow(edges))
+	if heard != l.silent.last || !behind {
+		l.silent = silence{last: heard}
+		return
+	}
+	if l.silent.beats++; l.silent.beats%3 != 0 {
+		return
+	}
+	l.events.add(Event{Kind: GroupSilent, Text: "the root has sent, and nothing was heard on the group"})
+	l.log.Warn("nothing is heard on the group though the root sends: joining it again", "group", l.group)
+	l.wg.Go(l.rejoin)
+}
+
+func (l *Leaf) rejoin() {
+	ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
+	defer cancel()
+	conn, err := l.c.Network.OpenGroup(ctx, l.group, l.c.socketOptions(l.group.Interface))
+	if err != nil {
+		l.log.Warn("the group cannot be joined again", "group", l.group, "cause", err)
+		return
+	}
+	l.s.ReplaceGroup(conn)
+}

@@ -1,0 +1,127 @@
+package rooted
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/joinleaf/joinleaf/control"
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/transport"
+)
+
+// Member is the root's hold on one leaf: its events and its side chat. Session
+// data goes through the Root (R112, R242).
+type Member struct {
+	r       *Root
+	id      uint32
+	addr    netip.AddrPort // where it hears unicast
+	control netip.AddrPort // the control connection's other end
+	peer    crypto.PeerInfo
+	role    Role
+	caller  []byte
+	callee  []byte
+	inbox   inbox
+	done    chan struct{}
+
+	mu  sync.Mutex
+	err error
+}
+
+// ID is the leaf's member id, unique in the session's life.
+func (m *Member) ID() uint32 { return m.id }
+
+// Addr is where the leaf connected from, or was invited at.
+func (m *Member) Addr() netip.AddrPort { return m.control }
+
+// Peer is what the leaf proved of itself.
+func (m *Member) Peer() crypto.PeerInfo { return m.peer }
+
+// Role is what the leaf does in the data plane.
+func (m *Member) Role() Role { return m.role }
+
+// CallerData is what the calling side sent with its request: the leaf when it
+// asked, the root when it invited. nil is none.
+func (m *Member) CallerData() []byte { return m.caller }
+
+// CalleeData is what the called side answered. nil is none.
+func (m *Member) CalleeData() []byte { return m.callee }
+
+// Chat sends p to this leaf alone, outside the session's data (R230): up to
+// 64 KiB, in order, over the control connection.
+func (m *Member) Chat(_ context.Context, p []byte) error {
+	return chat(len(p), m.ended, func() (err error) {
+		if e := m.r.do(func(now time.Time, root *control.Root) { err = root.Chat(now, m.id, p) }); e != nil {
+			return e
+		}
+		return err
+	})
+}
+
+// RecvChat waits for the next message of this leaf's side chat.
+func (m *Member) RecvChat(ctx context.Context, p []byte) (int, error) {
+	return m.inbox.recv(ctx, m.done, m.ended, p)
+}
+
+// Done is closed when the leaf is no member any more; Err says why.
+func (m *Member) Done() <-chan struct{} { return m.done }
+
+// Err is nil while the leaf is in, io.EOF after it left in good order, and
+// otherwise an error with the code: WSAECONNRESET when it broke off,
+// WSAECONNABORTED when it fell silent (R214, R225).
+func (m *Member) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
+
+func (m *Member) ended() error {
+	if err := m.Err(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Close takes this leaf out of the session in good order; the others go on
+// (R215, R221).
+func (m *Member) Close() error { return m.Evict(0, "the root closed this leaf's membership") }
+
+// Evict takes this leaf out with a code and a reason that it is told. The keys
+// change at once: it opens nothing that is sent afterwards.
+func (m *Member) Evict(code transport.Code, reason string) error {
+	err := m.r.do(func(now time.Time, root *control.Root) { root.Evict(now, m.id, code, reason) })
+	if err != nil {
+		return nil // the root is over, and so is the membership
+	}
+	<-m.done
+	return nil
+}
+
+// end is called once, when the membership is over.
+func (m *Member) end(e control.Event) {
+	m.mu.Lock()
+	m.err = ending("leaf", e)
+	m.mu.Unlock()
+	close(m.done)
+}
+
+// ending is the error for the end of a membership: io.EOF for a good one.
+func ending(op string, e control.Event) error {
+	if e.Code == 0 {
+		return io.EOF
+	}
+	return refused(op, e.Code, e.Text)
+}
+
+func chat(n int, ended func() error, send func() error) error {
+	if err := ended(); err != nil {
+		return refused("side chat", transport.WSAENOTCONN, "the leaf is no member any more: "+err.Error())
+	}
+	if n > control.MaxChat {
+		return &transport.Error{Op: "side chat", Code: transport.WSAEMSGSIZE, Err: fmt.Errorf("%d bytes; a side chat message has at most %d", n, control.MaxChat)}
+	}
+	return send()
+}

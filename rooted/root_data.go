@@ -1,0 +1,153 @@
+package rooted
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/joinleaf/joinleaf/control"
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+	"github.com/joinleaf/joinleaf/transport/session"
+)
+
+// Message describes a received message.
+type Message = session.Message
+
+// Send gives one message to every leaf that is in, on stream 0.
+//
+// It waits while the slowest leaf's credit or the configured rate allows no
+// more; a done ctx ends only that wait. Without leaves it goes nowhere (R243).
+// A message above MaxMessage fails with WSAEMSGSIZE and nothing is sent.
+func (r *Root) Send(ctx context.Context, p []byte) error { return r.SendStream(ctx, 0, p) }
+
+// SendStream is Send on one of the session's streams.
+func (r *Root) SendStream(ctx context.Context, st flow.Stream, p []byte) error {
+	return r.s.Send(ctx, st, p)
+}
+
+// Recv waits for the next message of any leaf and copies it to p; From says
+// whose it is. Where p is too short it fails with WSAEMSGSIZE, N is the size,
+// and the message stays.
+func (r *Root) Recv(ctx context.Context, p []byte) (Message, error) { return r.s.Recv(ctx, p) }
+
+// Flush sends small messages that wait for company, without waiting for
+// delivery.
+func (r *Root) Flush() { r.s.Flush() }
+
+// Drain waits until every counted leaf has read all that was sent so far on
+// reliable streams.
+func (r *Root) Drain(ctx context.Context) error { return r.s.Drain(ctx) }
+
+// NextEvent waits for the next event. At most 1,024 wait to be read; Skipped
+// tells of those that were not kept.
+func (r *Root) NextEvent(ctx context.Context) (Event, error) {
+	return r.events.next(ctx, r.ctx.Done())
+}
+
+// MemberInfo is a leaf as Members lists it.
+type MemberInfo struct {
+	ID      uint32
+	Addr    netip.AddrPort
+	Role    Role
+	Sending flow.MemberStats   // the root's data to it
+	Heard   flow.ReceiverStats // its data to the root
+}
+
+// Members lists the leaves that are in.
+func (r *Root) Members() []MemberInfo {
+	sending := make(map[uint32]flow.MemberStats)
+	for _, m := range r.s.Members() {
+		sending[m.ID] = m
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]MemberInfo, 0, len(r.members))
+	for id, m := range r.members {
+		i := MemberInfo{ID: id, Addr: m.control, Role: m.role, Sending: sending[id]}
+		i.Heard, _ = r.s.Heard(id)
+		out = append(out, i)
+	}
+	slices.SortFunc(out, func(a, b MemberInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Stats is a snapshot of a root.
+type Stats struct {
+	Data    session.Stats
+	Control control.RootStats
+	Epoch   uint64 // under which data is sealed
+	// Unproven counts connections that did not prove who they are, Pushed those
+	// that were closed to make room for newer ones.
+	Unproven, Pushed uint64
+}
+
+// Stats returns a snapshot.
+func (r *Root) Stats() Stats {
+	st := Stats{Data: r.s.Stats()}
+	st.Pushed, st.Unproven = r.gate.counts()
+	r.do(func(_ time.Time, m *control.Root) { st.Control, st.Epoch = m.Stats(), r.active })
+	return st
+}
+
+// Shutdown ends the session in good order: no more joins, everything sent is
+// delivered as far as its class promises, then every leaf is told (R218). A
+// done ctx cuts the waiting short and is returned; the session is over all the
+// same.
+func (r *Root) Shutdown(ctx context.Context) error {
+	r.listener.Close()
+	drained := r.s.Drain(ctx)
+	r.finish(0, "the root closed the session")
+	return drained
+}
+
+// Close ends the session at once: what was not delivered is lost, every leaf is
+// told how much that is (R216). Closing twice is harmless.
+func (r *Root) Close() error {
+	r.finish(0, "the root closed the session")
+	return nil
+}
+
+// finish says goodbye, waits for it to be written, and frees everything.
+func (r *Root) finish(code transport.Code, text string) {
+	r.once.Do(func() {
+		r.listener.Close()
+		r.gate.close()
+		edges := toControl(r.s.Edges())
+		r.do(func(now time.Time, m *control.Root) {
+			m.SetEdges(edges)
+			m.Close(now, code, text)
+		})
+		r.do(func(time.Time, *control.Root) {}) // what Close put out is with the links now
+		r.await1(r.takeLinks())
+		r.s.EndReceive(io.EOF)
+		r.cancel(errOver("use session"))
+		r.s.Close()
+		r.ring.Close()
+	})
+	r.wg.Wait()
+}
+
+// takeLinks ends what links are left; hung up ones write out what is queued.
+func (r *Root) takeLinks() []*link {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []*link
+	for id, l := range r.links {
+		out = append(out, l)
+		delete(r.links, id)
+	}
+	return out
+}
+
+func (r *Root) await1(links []*link) {
+	for _, l := range links {
+		l.close()
+	}
+	for _, l := range links {
+		<-l.done
+	}
+}
