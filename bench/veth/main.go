@@ -1,0 +1,259 @@
+// Veth compares the whole data path with plain sockets: one sender and one
+// receiver, each a process in a network namespace of its own, a bridge between
+// them, nothing else on it.
+//
+//	go run ./bench/veth            # as root, Linux; five rounds of two seconds
+//
+// The rounds are interleaved, because shared machines drift; quote the ratios.
+// Plain is WriteToUDPAddrPort and ReadFromUDPAddrPort, one datagram a call;
+// sealed is a rooted session with one leaf, best effort, AES-256-GCM, with
+// segmentation offload and without.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/joinleaf/joinleaf/transport/netlab"
+)
+
+// work is what one process of a run does; it travels as JSON in an argument.
+type work struct {
+	Role      string        // plain-send, plain-recv, root, leaf
+	Size      int           // bytes of a datagram (plain) or a message (sealed)
+	For       time.Duration // how long it sends
+	Peer      string        // leaf: the root's address
+	Code      string        // join code of root and leaf
+	NoOffload bool
+	Reliable  bool
+}
+
+// result is what a receiver counted between its first and last packet.
+type result struct {
+	Packets, Bytes, Missed uint64
+	Seconds                float64
+}
+
+func (r result) pps() float64  { return float64(r.Packets) / r.Seconds }
+func (r result) gbit() float64 { return float64(r.Bytes) * 8 / r.Seconds / 1e9 }
+
+type series struct {
+	name    string
+	results []result
+}
+
+func main() {
+	rounds := flag.Int("rounds", 5, "interleaved rounds")
+	length := flag.Duration("for", 2*time.Second, "length of each run")
+	asJSON := flag.Bool("json", false, "JSON in place of the table")
+	reliable := flag.Bool("reliable", false, "add the reliable class")
+	doing := flag.String("work", "", "run one side (used by the program itself)")
+	flag.Parse()
+	if *doing != "" {
+		var w work
+		if err := json.Unmarshal([]byte(*doing), &w); err != nil {
+			fail(err)
+		}
+		stop := profile(fmt.Sprint(w.Role, map[bool]string{true: "-plain"}[w.NoOffload]))
+		err := w.do()
+		stop()
+		if err != nil {
+			fail(err)
+		}
+		return
+	}
+	if err := netlab.Missing(); err != nil {
+		fail(err)
+	}
+	all, err := compare(*rounds, *length, *reliable)
+	if err != nil {
+		fail(err)
+	}
+	if *asJSON {
+		json.NewEncoder(os.Stdout).Encode(report(all))
+		return
+	}
+	show(all)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "veth:", err)
+	os.Exit(1)
+}
+
+// compare runs every series once a round, in turn.
+func compare(rounds int, length time.Duration, reliable bool) ([]series, error) {
+	lab, err := netlab.Open(netlab.Options{Hosts: []string{"a", "b"}})
+	if err != nil {
+		return nil, err
+	}
+	defer lab.Close()
+	all := []series{{name: "plain sockets, 1400 B"}, {name: "sealed, offload"}, {name: "sealed, no offload"}}
+	if reliable {
+		all = append(all, series{name: "reliable, offload"}, series{name: "reliable, no offload"})
+	}
+	for range rounds {
+		for i := range all {
+			var r result
+			if i == 0 {
+				r, err = plain(lab, length)
+			} else {
+				r, err = sealed(lab, length, work{Size: 1384 - 2, NoOffload: i%2 == 0, Reliable: i > 2})
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", all[i].name, err)
+			}
+			all[i].results = append(all[i].results, r)
+			fmt.Fprintf(os.Stderr, "%-24s %10.0f packets/s %7.2f Gbit/s %8d missed\n", all[i].name, r.pps(), r.gbit(), r.Missed)
+		}
+	}
+	return all, nil
+}
+
+func plain(lab *netlab.Lab, length time.Duration) (result, error) {
+	w := work{Size: 1400, For: length}
+	w.Role = "plain-recv"
+	recv, out, err := start(lab.Host("b"), w)
+	if err != nil {
+		return result{}, err
+	}
+	if _, err := out.ReadString('\n'); err != nil { // it listens
+		return result{}, err
+	}
+	w.Role = "plain-send"
+	send, _, err := start(lab.Host("a"), w)
+	if err != nil {
+		return result{}, err
+	}
+	return finish(out, recv, send)
+}
+
+func sealed(lab *netlab.Lab, length time.Duration, w work) (result, error) {
+	code, err := newCode()
+	if err != nil {
+		return result{}, err
+	}
+	w.For, w.Code, w.Role = length, code, "root"
+	send, address, err := start(lab.Host("a"), w)
+	if err != nil {
+		return result{}, err
+	}
+	peer, err := address.ReadString('\n')
+	if err != nil {
+		return result{}, err
+	}
+	w.Role, w.Peer = "leaf", strings.TrimSpace(peer)
+	recv, out, err := start(lab.Host("b"), w)
+	if err != nil {
+		return result{}, err
+	}
+	return finish(out, recv, send)
+}
+
+// start runs this program in a host, as one side of a run.
+func start(h *netlab.Host, w work) (*exec.Cmd, *bufio.Reader, error) {
+	arg, err := json.Marshal(w)
+	if err != nil {
+		return nil, nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), w.For+20*time.Second)
+	cmd := h.Exec(ctx, self, "-work", string(arg))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return cmd, bufio.NewReader(out), nil
+}
+
+func finish(out *bufio.Reader, recv, send *exec.Cmd) (r result, err error) {
+	err = json.NewDecoder(out).Decode(&r)
+	for _, c := range []*exec.Cmd{recv, send} {
+		if e := c.Wait(); err == nil {
+			err = e
+		}
+	}
+	return r, err
+}
+
+// median of a figure of one series.
+func median(rs []result, f func(result) float64) float64 {
+	var v []float64
+	for _, r := range rs {
+		v = append(v, f(r))
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// row is a series as the report shows it.
+type row struct {
+	Name             string
+	PacketsPerSecond float64
+	GbitPerSecond    float64
+	Missed           float64
+	Ratio            float64 // of packets, median of the rounds' ratios to plain
+	Runs             []result
+}
+
+func report(all []series) (rows []row) {
+	for _, s := range all {
+		var ratios []float64
+		for i, r := range s.results {
+			ratios = append(ratios, r.pps()/all[0].results[i].pps())
+		}
+		slices.Sort(ratios)
+		rows = append(rows, row{
+			Name: s.name, PacketsPerSecond: median(s.results, result.pps), GbitPerSecond: median(s.results, result.gbit),
+			Missed: median(s.results, func(r result) float64 { return float64(r.Missed) }), Ratio: ratios[len(ratios)/2], Runs: s.results,
+		})
+	}
+	return rows
+}
+
+func show(all []series) {
+	fmt.Printf("%s/%s, %d processors, medians of %d interleaved rounds; payload bits\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), len(all[0].results))
+	fmt.Printf("%-24s %12s %9s %9s %8s\n", "", "packets/s", "Gbit/s", "missed", "x plain")
+	for _, r := range report(all) {
+		fmt.Printf("%-24s %12.0f %9.2f %9.0f %8.2f\n", r.Name, r.PacketsPerSecond, r.GbitPerSecond, r.Missed, r.Ratio)
+	}
+}
+
+// profile writes a CPU profile per side to the directory that VETH_PROFILE
+// names.
+func profile(role string) (stop func()) {
+	dir := os.Getenv("VETH_PROFILE")
+	if dir == "" {
+		return func() {}
+	}
+	f, err := os.Create(filepath.Join(dir, role+".pprof"))
+	if err != nil {
+		fail(err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		fail(err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}
+}
