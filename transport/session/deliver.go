@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/flow"
@@ -77,7 +76,7 @@ func (x *receiver) pop(p *peer) {
 
 // read takes one message of p. A gap is told with the message behind it.
 func (x *receiver) read(peer *peer, p []byte) (Message, bool, error) {
-	now := time.Now()
+	now := x.now // of the last packet: good enough to say when credit was freed
 	for st := range x.s.c.Streams {
 		for {
 			n, info, err := peer.r.Read(now, flow.Stream(st), p)

@@ -73,7 +73,7 @@ func (s *Session) AddPeer(id uint32, addr netip.AddrPort) {
 	edges := s.AddMember(id, addr, time.Millisecond)
 	t := &s.tx
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	if t.greetings == nil {
 		t.greetings = make(map[uint32]*greeting)
 	}

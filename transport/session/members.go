@@ -14,7 +14,7 @@ import (
 func (s *Session) AddMember(id uint32, addr netip.AddrPort, rtt time.Duration) []flow.Edge {
 	t := &s.tx
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	t.addrs[id] = addr
 	if t.sender == nil {
 		return nil
@@ -39,7 +39,7 @@ func (s *Session) SetAddress(id uint32, addr netip.AddrPort) {
 func (s *Session) RemoveMember(id uint32) {
 	t := &s.tx
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	delete(t.addrs, id)
 	delete(t.greetings, id)
 	if t.sender == nil {
@@ -57,7 +57,7 @@ func (s *Session) RemoveMember(id uint32) {
 func (s *Session) Cut(activate func() error) error {
 	t := &s.tx
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	if t.sender != nil {
 		t.flush(time.Now())
 	}
@@ -68,7 +68,7 @@ func (s *Session) Cut(activate func() error) error {
 func (s *Session) Edges() []flow.Edge {
 	t := &s.tx
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	if t.sender == nil {
 		return nil
 	}

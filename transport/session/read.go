@@ -206,28 +206,20 @@ func (r *reader) pack(o *opened) {
 // sending half, and the session's own frames.
 func (r *reader) handApart(now time.Time) {
 	t := &r.s.tx
-	t.mu.Lock()
 	for i := range r.apart {
 		o := &r.apart[i]
-		if o.Payload[0] >= frameStart {
+		if o.Payload[0] < frameStart {
+			if t.sender == nil || !t.reports.add(o.Sender, o.addr, o.Payload) {
+				r.drops[DropKind]++
+			}
 			continue
 		}
-		if drop := t.feedback(now, o.Sender, o.addr, o.Payload); drop != DropNone {
+		if drop := r.s.own(now, o); drop != DropNone {
 			r.drops[drop]++
 		}
 	}
-	if t.sender != nil {
-		t.push(now)
-		t.ringWaiting()
-		t.armSender()
-	}
-	t.mu.Unlock()
-	for i := range r.apart {
-		if o := &r.apart[i]; o.Payload[0] >= frameStart {
-			if drop := r.s.own(now, o); drop != DropNone {
-				r.drops[drop]++
-			}
-		}
+	if t.sender != nil && t.mu.TryLock() {
+		t.unlock()
 	}
 	clear(r.apart)
 	r.apart = r.apart[:0]

@@ -29,9 +29,10 @@ type receiver struct {
 	ready []*peer              // have something to read, in turn
 	first int                  // ready[first:] is the queue
 	bell  bell
-	wait  int   // Recvs that wait
-	end   error // what Recv says once everything was read; nil: more may come
-	room  int   // packets a socket buffer holds
+	wait  int       // Recvs that wait
+	end   error     // what Recv says once everything was read; nil: more may come
+	room  int       // packets a socket buffer holds
+	now   time.Time // when the last packets came
 
 	heard        chan struct{} // closed by the first packet on the group
 	heardOnce    sync.Once
@@ -68,7 +69,7 @@ type held struct {
 
 func (x *receiver) init(s *Session) {
 	x.s, x.pool, x.peers, x.bell = s, flow.NewPool(s.c.Budget), make(map[uint32]*peer), newBell()
-	x.heard = make(chan struct{})
+	x.heard, x.now = make(chan struct{}), s.origin
 	conn := s.c.Unicast
 	if s.c.Group != nil {
 		conn = s.c.Group
@@ -216,6 +217,7 @@ func (p *peer) handle(now time.Time, o *opened) Drop {
 func (s *Session) settle(now time.Time, r *reader) {
 	x := &s.rx
 	x.mu.Lock()
+	x.now = now
 	for _, p := range r.touched {
 		p.touched = false
 		if p.started {

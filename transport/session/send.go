@@ -22,6 +22,9 @@ const (
 	// queueLimit is how many packets may wait unsent before Send waits: the
 	// ring is kept for repairs, not for delay.
 	queueLimit = 4 * flow.MaxSegments
+	// lookEvery is how many bytes are gathered between two looks at how many
+	// packets are due.
+	lookEvery = 8 << 10
 	// retryAfter is the pause after the system refused to send.
 	retryAfter = 10 * time.Millisecond
 	// brokenAfter is how long it may refuse before Send says so.
@@ -31,19 +34,24 @@ const (
 // transmitter is the sending half: one mutex, held through sealing and the
 // system call, so that packets leave in the order of their numbers.
 type transmitter struct {
-	mu      sync.Mutex
-	s       *Session
-	sender  *flow.Sender // nil: receive only
-	batch   flow.Batch
-	addrs   map[uint32]netip.AddrPort // members, by id
-	left    time.Time                 // when the last Send or system call ended
-	flushAt time.Time                 // when the open packet leaves; zero: nothing gathered
-	failing time.Time                 // since when the system refuses; zero: it does not
-	retryAt time.Time
-	cause   error
-	waiting int // Sends and Drains that wait for room
-	room    bell
-	counts  sendCounts
+	mu       sync.Mutex
+	s        *Session
+	sender   *flow.Sender // nil: receive only
+	batch    flow.Batch
+	addrs    map[uint32]netip.AddrPort // members, by id
+	left     time.Time                 // when the last Send or system call ended
+	flushAt  time.Time                 // when the open packet leaves; zero: nothing gathered
+	failing  time.Time                 // since when the system refuses; zero: it does not
+	retryAt  time.Time
+	cause    error
+	waiting  int       // Sends and Drains that wait for room
+	now      time.Time // see clock
+	gathered int       // bytes written since the last look at what is due
+	full     bool      // too much waits to be sent
+	reports  reports   // feedback that came while the mutex was held
+	room     bell
+	counts   sendCounts
+	drops    [NumDrops]uint64 // of feedback
 
 	greetings map[uint32]*greeting // members that have not confirmed their start
 	greetAt   time.Time
@@ -75,32 +83,45 @@ func (t *transmitter) init(s *Session) error {
 func (s *Session) Send(ctx context.Context, st flow.Stream, p []byte) error {
 	t := &s.tx
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for {
+	defer t.unlock()
+	for retried := false; ; {
 		if err := t.refuse(st); err != nil {
 			return err
 		}
-		now := time.Now()
-		if t.sender.Due(now) >= queueLimit {
-			t.push(now)
-		}
 		err := flow.ErrFull
-		if t.sender.Due(now) < queueLimit {
-			err = t.sender.Write(now, st, p)
+		if !t.full {
+			err = t.sender.Write(t.clock(), st, p)
 		}
 		switch {
 		case err == nil:
-			t.leave(now)
+			t.leave(len(p))
 			return nil
 		case errors.Is(err, flow.ErrTooLong):
 			return fail("send", transport.WSAEMSGSIZE, fmt.Errorf("%d bytes: %w", len(p), err))
 		case !errors.Is(err, flow.ErrFull):
 			return fail("send", transport.WSAEINVAL, err)
 		}
+		now := t.tick()
+		t.push(now)
+		if t.full = t.sender.Due(now) >= queueLimit; !t.full && !retried {
+			retried = true
+			continue
+		}
+		retried = false
 		if err := t.wait(ctx, "send"); err != nil {
 			return err
 		}
+		t.full = false
 	}
+}
+
+// clock is the time, read only when nothing is gathered: in a loop of Sends a
+// time that is at most flushAfter old will do.
+func (t *transmitter) clock() time.Time {
+	if t.flushAt.IsZero() {
+		return t.tick()
+	}
+	return t.now
 }
 
 func (t *transmitter) refuse(st flow.Stream) error {
@@ -119,23 +140,27 @@ func (t *transmitter) refuse(st flow.Stream) error {
 
 // leave decides when what was just written goes out: at once when the caller
 // is not in a loop, with its successors when it is, flushAfter at the latest.
-func (t *transmitter) leave(now time.Time) {
-	if now.Sub(t.left) >= idleGap {
-		t.sender.Cut(now)
-		t.flushAt = time.Time{}
-		t.push(now)
-		t.left = time.Now()
-		t.armSender()
+func (t *transmitter) leave(n int) {
+	if t.flushAt.IsZero() {
+		if t.now.Sub(t.left) >= idleGap {
+			t.sender.Cut(t.now)
+			t.push(t.now)
+			t.left = t.tick()
+			t.armSender()
+			return
+		}
+		t.left, t.gathered = t.now, 0
+		t.flushAt = t.now.Add(flushAfter)
+		t.s.wake.arm(t.flushAt)
+	}
+	if t.gathered += n; t.gathered < lookEvery {
 		return
 	}
-	t.left = now
-	if t.sender.Due(now) >= flow.MaxSegments {
-		t.push(now)
-		t.left = time.Now()
-	}
-	if t.flushAt.IsZero() {
-		t.flushAt = now.Add(flushAfter)
-		t.s.wake.arm(t.flushAt)
+	t.gathered = 0
+	if t.sender.Due(t.now) >= flow.MaxSegments {
+		t.push(t.tick())
+		t.left = t.tick()
+		t.full = t.sender.Due(t.now) >= queueLimit
 	}
 }
 
@@ -143,7 +168,7 @@ func (t *transmitter) leave(now time.Time) {
 func (t *transmitter) wait(ctx context.Context, op string) error {
 	t.armSender()
 	t.waiting++
-	t.mu.Unlock()
+	t.unlock()
 	var err error
 	select {
 	case <-t.room:
@@ -237,7 +262,7 @@ func (s *Session) advanceSender(now time.Time) time.Time {
 		return time.Time{}
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	if !t.flushAt.IsZero() && !now.Before(t.flushAt) {
 		t.flushAt = time.Time{}
 		t.sender.Cut(now)
@@ -257,17 +282,6 @@ func (t *transmitter) ringWaiting() {
 	}
 }
 
-// feedback takes a NAK or STATUS frame of member from.
-func (t *transmitter) feedback(now time.Time, from uint32, addr netip.AddrPort, frame []byte) Drop {
-	if t.sender == nil {
-		return DropKind
-	}
-	if old, ok := t.addrs[from]; ok && addr.IsValid() && old != addr {
-		t.addrs[from] = addr // it opened: the member moved, or sits behind a NAT
-	}
-	return FlowDrop(t.sender.Handle(now, from, frame))
-}
-
 // Flush sends what was gathered without waiting for company.
 func (s *Session) Flush() {
 	t := &s.tx
@@ -275,7 +289,7 @@ func (s *Session) Flush() {
 		return
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	t.flush(time.Now())
 }
 
@@ -294,7 +308,7 @@ func (s *Session) Drain(ctx context.Context) error {
 		return nil
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	for {
 		t.flush(time.Now())
 		if t.sender.Drained() {

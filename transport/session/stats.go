@@ -42,11 +42,15 @@ func (s *Session) Stats() Stats {
 	if t.sender != nil {
 		st.Sender = t.sender.Stats()
 	}
+	st.Drops = t.drops
 	t.mu.Unlock()
 	x := &s.rx
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	st.PacketsHeard, st.Drops = x.packets, x.drops
+	st.PacketsHeard = x.packets
+	for i, n := range x.drops {
+		st.Drops[i] += n
+	}
 	st.FeedbackUnsent, st.ReadErrors = x.unsent, x.readErrors
 	st.Receivers = x.gone
 	for _, p := range x.peers {

@@ -1,0 +1,94 @@
+package session
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// reports holds feedback frames until whoever holds the sending mutex takes
+// them. A reader never waits for that mutex: it is held through sealing and the
+// system call, and in a loop of Sends nearly always.
+type reports struct {
+	pending atomic.Bool
+
+	mu   sync.Mutex
+	list []report
+	buf  []byte
+	took []report // the list that is being worked on
+	back []byte
+}
+
+type report struct {
+	from     uint32
+	addr     netip.AddrPort
+	off, end int
+}
+
+// reportRoom bounds what waits, in bytes; more is dropped, as the network might
+// have: feedback repeats itself.
+const reportRoom = 1 << 18
+
+func (q *reports) add(from uint32, addr netip.AddrPort, frame []byte) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.buf)+len(frame) > reportRoom {
+		return false
+	}
+	off := len(q.buf)
+	q.buf = append(q.buf, frame...)
+	q.list = append(q.list, report{from, addr, off, len(q.buf)})
+	q.pending.Store(true)
+	return true
+}
+
+// swap takes the list; the caller holds the sending mutex.
+func (q *reports) swap() ([]report, []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.list, q.took = q.took[:0], q.list
+	q.buf, q.back = q.back[:0], q.buf
+	q.pending.Store(false)
+	return q.took, q.back
+}
+
+// unlock lets go of the sending mutex, after the feedback that came meanwhile.
+// What comes between the last look and the letting go is seen after it: either
+// by its reader, who finds the mutex free, or here.
+func (t *transmitter) unlock() {
+	for {
+		if t.reports.pending.Load() {
+			t.takeReports()
+		}
+		t.mu.Unlock()
+		if !t.reports.pending.Load() || !t.mu.TryLock() {
+			return
+		}
+	}
+}
+
+// takeReports gives the machine its feedback and sends what it asks for.
+func (t *transmitter) takeReports() {
+	list, buf := t.reports.swap()
+	now := t.tick()
+	for _, r := range list {
+		if old, ok := t.addrs[r.from]; ok && r.addr.IsValid() && old != r.addr {
+			t.addrs[r.from] = r.addr // it opened: the member moved, or sits behind a NAT
+		}
+		if d := FlowDrop(t.sender.Handle(now, r.from, buf[r.off:r.end:r.end])); d != DropNone {
+			t.drops[d]++
+		}
+	}
+	t.push(now)
+	t.full = t.full && t.sender.Due(now) >= queueLimit
+	t.ringWaiting()
+	t.armSender()
+}
+
+// tick reads the clock. The difference to a fixed time is half as dear as
+// time.Now.
+func (t *transmitter) tick() time.Time {
+	t.now = t.s.origin.Add(time.Since(t.s.origin))
+	return t.now
+}
