@@ -51,7 +51,7 @@ func (a *alarm) ring() {
 	a.mu.Unlock()
 	defer a.busy.Done()
 	now := time.Now()
-	a.arm(a.s.advanceSender(now))
+	a.s.tx.timeout()
 	a.arm(a.s.advanceReceivers(now))
 }
 

@@ -142,6 +142,7 @@ func (x *receiver) start(now time.Time, p *peer, edges []flow.Edge) {
 	}
 	p.held, p.heldLen = nil, 0
 	x.after(now, p)
+	x.rouse()
 	x.s.wake.arm(now)
 }
 
@@ -162,6 +163,7 @@ func (s *Session) ExpelSender(id uint32, edges []flow.Edge) {
 	p.r.GiveUp(now)
 	p.leaving = true
 	x.after(now, p)
+	x.rouse()
 	x.s.wake.arm(now)
 	if !p.queued {
 		x.lost(p)
@@ -179,6 +181,7 @@ func (s *Session) FinishSender(id uint32, edges []flow.Edge) {
 		now := time.Now()
 		p.r.Finish(now, edges)
 		x.after(now, p)
+		x.rouse()
 		x.s.wake.arm(now)
 	}
 }
@@ -231,6 +234,7 @@ func (s *Session) settle(now time.Time, r *reader) {
 	clear(r.touched)
 	r.touched = r.touched[:0]
 	x.account(r)
+	x.rouse()
 	x.mu.Unlock()
 }
 
@@ -250,7 +254,11 @@ func (x *receiver) enqueue(p *peer) {
 		x.first = 0
 	}
 	x.ready = append(x.ready, p)
-	if x.wait > 0 {
+}
+
+// rouse wakes a Recv that waits for what is there.
+func (x *receiver) rouse() {
+	if x.wait > 0 && x.first < len(x.ready) {
 		x.bell.ring()
 	}
 }
@@ -280,6 +288,7 @@ func (s *Session) advanceReceivers(now time.Time) (next time.Time) {
 		s.feedback(now, p)
 		next = earliest(next, p.r.NextTimeout())
 	}
+	x.rouse()
 	return next
 }
 

@@ -53,16 +53,21 @@ func (q *reports) swap() ([]report, []byte) {
 	return q.took, q.back
 }
 
-// unlock lets go of the sending mutex, after the feedback that came meanwhile.
-// What comes between the last look and the letting go is seen after it: either
-// by its reader, who finds the mutex free, or here.
+// unlock lets go of the sending mutex, after what came to be done meanwhile:
+// feedback, and what the timer found due. What comes between the last look and
+// the letting go is seen after it: either by who brought it, and finds the
+// mutex free, or here.
 func (t *transmitter) unlock() {
 	for {
 		if t.reports.pending.Load() {
 			t.takeReports()
 		}
+		if t.due.Load() {
+			t.due.Store(false)
+			t.advance(t.tick())
+		}
 		t.mu.Unlock()
-		if !t.reports.pending.Load() || !t.mu.TryLock() {
+		if !t.reports.pending.Load() && !t.due.Load() || !t.mu.TryLock() {
 			return
 		}
 	}

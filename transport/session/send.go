@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/joinleaf/joinleaf/transport"
@@ -17,8 +18,11 @@ const (
 	// idleGap is the pause between two Sends that shows a caller who is not in a
 	// loop: the message leaves at once. Shorter than this, messages gather.
 	idleGap = 10 * time.Microsecond
-	// flushAfter bounds how long a gathered message waits for company.
+	// flushAfter bounds how long a gathered message waits for company;
+	// flushBusy while full batches leave anyway, when waking more often would
+	// cost more than it gives.
 	flushAfter = 200 * time.Microsecond
+	flushBusy  = time.Millisecond
 	// queueLimit is how many packets may wait unsent before Send waits: the
 	// ring is kept for repairs, not for delay.
 	queueLimit = 4 * flow.MaxSegments
@@ -34,7 +38,8 @@ const (
 // transmitter is the sending half: one mutex, held through sealing and the
 // system call, so that packets leave in the order of their numbers.
 type transmitter struct {
-	mu       sync.Mutex
+	mu       sync.Mutex  // see unlock
+	due      atomic.Bool // the timer has work for whoever holds the mutex
 	s        *Session
 	sender   *flow.Sender // nil: receive only
 	batch    flow.Batch
@@ -47,6 +52,7 @@ type transmitter struct {
 	waiting  int       // Sends and Drains that wait for room
 	now      time.Time // see clock
 	gathered int       // bytes written since the last look at what is due
+	filled   int       // batches that were full since the last look at flushAt
 	full     bool      // too much waits to be sent
 	reports  reports   // feedback that came while the mutex was held
 	room     bell
@@ -158,6 +164,7 @@ func (t *transmitter) leave(n int) {
 	}
 	t.gathered = 0
 	if t.sender.Due(t.now) >= flow.MaxSegments {
+		t.filled++
 		t.push(t.tick())
 		t.left = t.tick()
 		t.full = t.sender.Due(t.now) >= queueLimit
@@ -254,17 +261,26 @@ func (t *transmitter) next() time.Time {
 	return next
 }
 
-// advanceSender runs what is due on the sending side and returns when to look
-// again.
-func (s *Session) advanceSender(now time.Time) time.Time {
-	t := &s.tx
+// timeout runs what is due on the sending side, now or, while somebody holds
+// the mutex, when that one lets go of it.
+func (t *transmitter) timeout() {
 	if t.sender == nil {
-		return time.Time{}
+		return
 	}
-	t.mu.Lock()
-	defer t.unlock()
-	if !t.flushAt.IsZero() && !now.Before(t.flushAt) {
-		t.flushAt = time.Time{}
+	t.due.Store(true)
+	if t.mu.TryLock() {
+		t.unlock()
+	}
+}
+
+// advance runs what is due and asks for the next look.
+func (t *transmitter) advance(now time.Time) {
+	switch {
+	case t.flushAt.IsZero() || now.Before(t.flushAt):
+	case t.filled > 1: // a loop that fills batches: the next one takes what waits
+		t.filled, t.flushAt = 0, now.Add(flushBusy)
+	default:
+		t.filled, t.flushAt = 0, time.Time{}
 		t.sender.Cut(now)
 	}
 	t.sender.Advance(now)
@@ -273,7 +289,7 @@ func (s *Session) advanceSender(now time.Time) time.Time {
 	if !t.greetAt.IsZero() && !now.Before(t.greetAt) {
 		t.greet(now)
 	}
-	return earliest(earliest(t.flushAt, t.retryAt), earliest(t.greetAt, t.next()))
+	t.s.wake.arm(earliest(earliest(t.flushAt, t.retryAt), earliest(t.greetAt, t.next())))
 }
 
 func (t *transmitter) ringWaiting() {
