@@ -56,10 +56,13 @@ func newReader() *reader {
 	return r
 }
 
-// recvmmsg is what the netpoller calls: false means wait until readable.
+// recvmmsg is what the netpoller calls: false means wait until readable. The
+// call never blocks, so the scheduler is not told of it: it would hand the
+// processor to another thread in the middle of a batch, and both would then
+// compete for it.
 func (r *reader) recvmmsg(fd uintptr) bool {
 	for {
-		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
+		n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
 		switch e {
 		case unix.EINTR:
 			continue

@@ -144,11 +144,11 @@ func checkSizes(symbol int, message, window *int) error {
 	case symbol < minSymbol || symbol > maxSymbol || symbol%16 != 0:
 		return errors.Join(errConfig, errors.New("a symbol is a multiple of 16 bytes from 464 to 65,024"))
 	case *message < 1 || *message > largestMessage:
-		return errors.Join(errConfig, errors.New("MaxMessage is 1 byte to 16 MiB"))
+		return errors.Join(errConfig, errors.New("the longest message is 1 byte to 16 MiB"))
 	case *message/(symbol-symbolHead)+4 > mostSlots/2:
-		return errors.Join(errConfig, errors.New("MaxMessage needs more than 16,384 symbols of that size"))
+		return errors.Join(errConfig, errors.New("the longest message needs more than 16,384 symbols of that size"))
 	case *window < 2**message || *window > largestWindow:
-		return errors.Join(errConfig, errors.New("Window is at least twice MaxMessage and at most 32 MiB"))
+		return errors.Join(errConfig, errors.New("the window is at least twice MaxMessage and at most 32 MiB"))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import "encoding/binary"
 //	flags  bit 0: echo and held hold
 //	echo   the newest `sent` that the member heard
 //	held   microseconds between hearing it and sending this
-//	base   the first sequence that lacks; a range starts gap after the one before ended (the first: after base)
+//	base   the first sequence that lacks; a range starts gap after the one before ended, the first after base
 type nak struct {
 	echoed bool
 	stream Stream
@@ -30,8 +30,8 @@ func appendNak(b []byte, f *nak) []byte {
 	return append(b, f.ranges...)
 }
 
-// parseNak checks every range: at least one, none empty, none touching the one
-// before, none past 2^48. end is the sequence after the last.
+// parseNak checks every range: at least one, none empty, none past 2^48. end is
+// the sequence after the last.
 func parseNak(b []byte, f *nak) (end uint64, ok bool) {
 	if len(b) <= nakHead || b[0] != frameNak || b[1] > 1 {
 		return 0, false
@@ -46,9 +46,9 @@ func parseNak(b []byte, f *nak) (end uint64, ok bool) {
 		return 0, false
 	}
 	end = f.base
-	for rest, first := f.ranges, true; len(rest) > 0; first = false {
-		from, to, n := nakRange(rest, end)
-		if n == 0 || to > seqMax || from == end && !first {
+	for rest := f.ranges; len(rest) > 0; {
+		_, to, n := nakRange(rest, end)
+		if n == 0 || to > seqMax {
 			return 0, false
 		}
 		end, rest = to, rest[n:]

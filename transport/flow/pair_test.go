@@ -22,6 +22,7 @@ type pair struct {
 	used int
 	b    Batch
 	num  uint64
+	buf  [2048]byte
 	lose func(frame []byte) bool
 }
 
@@ -61,7 +62,7 @@ func (p *pair) deliver(frames [][]byte) {
 }
 
 func (p *pair) pump() {
-	var buf [2048]byte
+	buf := p.buf[:]
 	for more := true; more; {
 		more = false
 		for p.s.Poll(p.now, &p.b) {
@@ -192,6 +193,36 @@ func BenchmarkHandleRead(b *testing.B) {
 				}
 			}
 		}
+	}
+}
+
+// BenchmarkPair is a message's whole way: Write, Poll, the copy that stands for
+// sealing and the network, Handle, Advance, Read, and the STATUS back.
+func BenchmarkPair(b *testing.B) {
+	for _, size := range []int{64, 1382, 8192} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			p := newPair(b, Reliable)
+			msg, buf := message(1, size), make([]byte, size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			i, pending := 0, 0
+			for b.Loop() {
+				if err := p.s.Write(p.now, 0, msg); err != nil {
+					b.Fatal(err)
+				}
+				i++
+				if pending += size; pending > 60_000 {
+					pending = 0
+					p.now = p.now.Add(20 * time.Microsecond)
+					p.pump()
+					for {
+						if _, _, err := p.r.Read(p.now, 0, buf); err != nil {
+							break
+						}
+					}
+				}
+			}
+		})
 	}
 }
 

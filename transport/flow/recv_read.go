@@ -61,7 +61,7 @@ func (r *Receiver) Read(now time.Time, id Stream, p []byte) (n int, i Info, err 
 	r.stats.Messages++
 	r.stats.MessageBytes += uint64(n)
 	if r.limit(st)-st.told.limit >= r.quarter(st) {
-		r.askStatus(r.now(now))
+		r.reportCredit(r.now(now))
 	}
 	return n, i, nil
 }
@@ -135,7 +135,8 @@ func (st *stream) settle() {
 				return
 			}
 			if !st.lost { // ready may have lost it
-				if st.contig >= st.gone {
+				torn := st.r.gaveUp && st.avail > 0 && st.contig >= st.known
+				if st.contig >= st.gone && !torn {
 					return
 				}
 				st.lose()

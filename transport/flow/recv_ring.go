@@ -191,7 +191,7 @@ func (st *stream) whole(from, to uint64) uint64 {
 
 // rest gives the ring back once nothing is held and nothing came for a while.
 func (st *stream) rest(t moment) {
-	if st.held == 0 && st.ring != nil && t-st.heardAt >= idleAfter {
+	if st.held == 0 && st.ring != nil && st.base == st.known && t-st.heardAt >= idleAfter {
 		st.ring, st.have, st.mask, st.sections = nil, nil, 0, nil
 	}
 }

@@ -37,7 +37,7 @@ func (r *Receiver) scheduleStatus(t moment) {
 		switch {
 		case l == st.told:
 		case l.limit-st.told.limit >= r.quarter(st):
-			due = t
+			r.reportCredit(t)
 		case st.base == st.known:
 			due = min(due, max(t, r.told+max(statusCaught, r.statusGap())))
 		default:
@@ -48,7 +48,8 @@ func (r *Receiver) scheduleStatus(t moment) {
 	r.urgent = r.statusAt <= t
 }
 
-// statusGap keeps the group below 4,000 STATUS a second.
+// statusGap is the time in which each member may speak once, at 4,000 a second
+// in all.
 func (r *Receiver) statusGap() moment { return moment(r.beat.leaves) * time.Second / naksInAll }
 
 // Poll appends the next NAK or STATUS to dst; false: none is due. The frame is
@@ -124,9 +125,12 @@ func (r *Receiver) NextTimeout() time.Time {
 }
 
 // pathCount counts what came to the group against what must have been sent.
+// Two epochs are open at a time, each with numbers of its own.
 type pathCount struct {
 	expected, heard, host uint64
-	epoch, top            uint64
+	epoch, top            uint64 // the newest epoch and its highest number
+	before, beforeTop     uint64 // the one before
+	first                 uint64 // lowest number that counts in the first epoch
 	overflow              uint32
 	begun                 bool
 }
@@ -138,18 +142,23 @@ func (p *pathCount) packet(m *Meta) {
 	if m.Pairwise {
 		return
 	}
-	p.heard++
 	var step uint64
 	switch {
 	case !p.begun:
-		p.begun, p.epoch, p.top, p.overflow, step = true, m.Epoch, m.Number, m.Overflow, 1
+		*p = pathCount{begun: true, epoch: m.Epoch, top: m.Number, before: m.Epoch, first: m.Number, overflow: m.Overflow}
+		step = 1
 	case m.Epoch > p.epoch:
+		p.before, p.beforeTop = p.epoch, p.top
+		p.epoch, p.top, p.first = m.Epoch, m.Number, 0
 		step = m.Number + 1
-		p.epoch, p.top = m.Epoch, m.Number
+	case m.Epoch == p.epoch && m.Number < p.first || m.Epoch < p.before:
+		return // sent before the first that was heard
 	case m.Epoch == p.epoch && m.Number > p.top:
-		step = m.Number - p.top
-		p.top = m.Number
+		step, p.top = m.Number-p.top, m.Number
+	case m.Epoch == p.before && m.Epoch < p.epoch && m.Number > p.beforeTop:
+		step, p.beforeTop = m.Number-p.beforeTop, m.Number
 	}
+	p.heard++
 	p.expected += step
 	if m.Overflow != p.overflow {
 		if step > 0 {

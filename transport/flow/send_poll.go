@@ -87,10 +87,13 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 func (s *Sender) Due(now time.Time) int {
 	t := s.now(now)
 	s.refresh()
-	n := s.wanted
+	n := 0
 	for i := range s.streams {
 		st := &s.streams[i]
-		n += int(st.ready())
+		n += int(min(st.ready(), mostSlots))
+	}
+	if s.wanted > 0 && t >= s.repairDue(n > 0) {
+		n += s.wanted
 	}
 	n = min(n, s.pace.room(t))
 	if s.beatDue(t) {
@@ -151,7 +154,6 @@ func (s *Sender) pollData(t moment, b *Batch, room int) bool {
 			b.bytes += size
 		}
 		st.sent += uint64(len(b.Frames))
-		st.high = max(st.high, st.sent)
 		s.stats.Sent += uint64(b.bytes)
 		s.stats.Queued -= uint64(b.bytes)
 		s.stats.Data += uint64(len(b.Frames))

@@ -55,9 +55,9 @@ func (c SenderConfig) withDefaults() (SenderConfig, error) {
 	c.Overhead = max(0, c.Overhead)
 	switch {
 	case c.Self == 0:
-		return c, errors.Join(errConfig, errors.New("Self is the sender's id, from 1"))
+		return c, errors.Join(errConfig, errors.New("the sender's own id counts from 1"))
 	case c.History < 0 || c.Rate < 0 || c.Rate > largestRate || c.Policy > Fastest || c.Overhead > 1024:
-		return c, errors.Join(errConfig, errors.New("History, Rate, Policy or Overhead out of range"))
+		return c, errors.Join(errConfig, errors.New("one of History, Rate, Policy and Overhead is out of range"))
 	}
 	c.Streams = append([]Class(nil), c.Streams...)
 	return c, nil
@@ -101,15 +101,14 @@ type Sender struct {
 	stats  SenderStats
 }
 
-// sendStream is one stream: the ring of its symbols and four places in it,
-// oldest <= sent <= next and sent <= high.
+// sendStream is one stream: the ring of its symbols and the places in it,
+// oldest <= sent <= next.
 type sendStream struct {
 	id     Stream
 	class  Class
 	chunks []*chunk // by number & len-1
 	oldest uint64   // first symbol kept
 	sent   uint64   // next symbol to be sent for the first time
-	high   uint64   // after the highest that ever left; above sent only after Failed
 	next   uint64   // the open packet, or the next one to be opened
 	block  uint64   // first symbol of the open block
 

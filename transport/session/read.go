@@ -14,6 +14,7 @@ const (
 	plainRoom   = 2 << 10
 	chunk       = 128 // packets opened before the lock is taken once for them
 	mergedBytes = 16 << 10
+	fastBytes   = 48 << 10 // a read this long shows a sender at full speed: see nap
 )
 
 // reader is one socket's receiving goroutine: it reads a batch, opens every
@@ -80,6 +81,9 @@ func (r *reader) run() {
 		}
 		r.hand(now)
 		r.s.settle(now, r)
+		if r.merged && n < len(r.ds)/2 && len(r.ds[n-1].B) > fastBytes {
+			nap()
+		}
 	}
 }
 

@@ -1,0 +1,121 @@
+// Package flow is the data plane's two machines: a [Sender] that keeps, paces
+// and repairs what one member sends, and a [Receiver] that puts one sender's
+// messages together again. They take frames and times and give frames and
+// times: no socket, no clock, no lock, no goroutine. A session owns those, and
+// seals the frames.
+//
+//	      Write                                       Read
+//	        |                                           ^
+//	+-------v--------+    DATA, BEAT (group)    +-------+--------+
+//	|     Sender     | -----------------------> |    Receiver    |
+//	| ring by stream |    repairs (group or     | ring by stream |
+//	| members, pacer |     one member)          | slabs, gaps    |
+//	+-------^--------+ <----------------------- +----------------+
+//	   Poll, Failed       NAK, STATUS (to the         Handle, Advance,
+//	                      sender alone)               Poll
+//
+// # Use
+//
+// A session calls Write and, when Due says that a batch is worth it or nothing
+// more is to be written, Cut and then Poll until it says no. After Handle it
+// calls Poll again, because a STATUS may have freed credit; at NextTimeout it
+// calls Advance and Poll. When a write to the network fails it calls Failed
+// before anything else and waits a moment.
+//
+// On the other side it calls Handle for every frame of a read, then Advance
+// once, then Poll until it says no, then wakes readers for which Next says
+// yes. After Read, when Urgent says so, and at NextTimeout, Advance and Poll
+// again. A frame lies in a [Slab] that the session read into; Handle keeps a
+// reference, never a copy, so the session packs single small packets into one
+// slab before it hands them in.
+//
+// # Two classes
+//
+// Reliable: every message that was written after a member was admitted reaches
+// it, once and in order, however long it takes; it is waited for. Only with
+// [Fastest], or once the sender is gone, is there a gap.
+//
+// BestEffort: nothing is asked for or waited for. What has not come when the
+// reorder guard has passed is gone.
+//
+// Either way a gap is told exactly once, as the number of messages in it, in
+// its place between two messages.
+//
+// # Symbols
+//
+// A stream is a row of symbols, numbered from 0. Messages are records, {length,
+// bytes}, that run on from symbol to symbol:
+//
+//	        symbol 7                 symbol 8                 symbol 9
+//	+----+----+-----------+  +----+----------------+  +----+-----+--------+
+//	|head| #4 | #5 ...    |  |head| ... #5 ...     |  |head| ..#5| #6 ... |
+//	+----+----+-----------+  +----+----------------+  +----+-----+--------+
+//	 head 0, message 4        head none, message 6     head 40, message 6
+//
+// The head names the first record that starts in the symbol, so that whoever
+// lost symbol 8 knows on symbol 9 that exactly message 5 is missing. Reliable
+// packets are full to the brim. Best-effort messages that fit a symbol never
+// straddle two.
+//
+// # Frames
+//
+// Big-endian. DATA has a head of 16 bytes, so that full packets are equal
+// segments of one batch:
+//
+//	DATA    1 | geom 1 | stream 2 | seq 6 | pos 2 | sent 4 || len 2 | head 2 | message 4 | payload | zeros
+//	BEAT    4 | n 1 | sent 4 | grtt 1 | leaves 2 | peak 1 | loss 1 | rate 2 | n x {stream 2, next 6, oldest 6, message 4} | reporters
+//	NAK     5 | flags 1 | stream 2 | echo 4 | held 4 | base 6 | {gap, run} varints
+//	STATUS  6 | flags 1 | echo 4 | held 4 | expected 4 | heard 4 | n 1 | n x {sender 4, stream 2, delivered 6, highest 6, limit 6} | 5 varints
+//
+// Each stands in full above its Append and Parse. testdata holds one of each.
+// The bits, numbers and places that parity needs are filled honestly: every
+// DATA names its block of 64 (seq - pos), not interleaved.
+//
+// # Laws
+//
+// Credit. A sender never passes the least limit of its counted members:
+//
+//	limit = min(delivered + window, heard + room)
+//
+// The first is what the member's application leaves room for, the second what
+// its socket holds; so a paused reader costs time and no packet. Best effort
+// has only the second, and a member that says nothing for 200 ms while it
+// blocks does not hold it back.
+//
+// Repair. A NAK carries every gap whose guard has passed. The guard is 100 us
+// or twice the disorder seen of late. A symbol asked for goes again if the
+// member has since heard something sent later than it (causality), else not
+// before two round trips. What one of up to 8 members lacks alone goes to it
+// alone if UnicastRepair is set; else to the group. Repairs take a quarter of
+// the bytes while new data could go. Up to 8 members ask at once; more draw a
+// time first.
+//
+// Time. A BEAT goes every 20 ms under load and 5, 10, 20 .. 1,000 ms after the
+// last data, at least every 100 ms while anything is owed; each brings a
+// STATUS. So no loss of a NAK, a STATUS or a tail can wedge the flow.
+//
+// Memory. A stream of a Sender keeps at most max(2 window, History), of a
+// Receiver one window of references; the [Pool] counts slabs, and what is new
+// is refused once they are Over budget, while what fills gaps is not. The
+// queue of events holds 32. Idle machines give their rings back.
+//
+// # Limitations
+//
+//   - No parity yet: with many members of independent loss, repair traffic
+//     grows with their number. Frame types 2 (PARITY), 3 (NOTE) and 7 (ORDER),
+//     class 2 (deadlines), interleave, and the peak and reporters of BEAT are
+//     kept for it.
+//   - No quarantine: on a reliable stream with [Slowest] a member that stops
+//     reading stops everybody, until the session expels it. MemberBlocks tells
+//     which one it is.
+//   - No late join with history, and no search for the rate: without Rate,
+//     credit alone is the clock, which is right on a LAN and not beyond it.
+//   - In a group of n > 8 a member reports at most every n/4 ms, so with small
+//     sockets credit bounds the rate: room packets in that time.
+//   - Who holds the group's key can forge DATA and BEAT of any sender; these
+//     machines believe what was opened. A forged BEAT can make a receiver skip.
+//   - The socket's room is shared evenly by the streams of a sender, whether
+//     they are used or not.
+//   - A gap of 2^32 messages or more is told short.
+//   - Sequences end after 2^48 symbols; Write then says ErrFull for ever.
+package flow
