@@ -25,6 +25,20 @@ func TestR78_R262_FullBacklogRefusesTheNewcomer(t *testing.T) {
 	}
 }
 
+func TestSetBacklogAppliesToNewcomers(t *testing.T) {
+	s := newScene(t, RootConfig{Backlog: -1})
+	refused := s.asks(Join{})
+	s.none(Requested, refused)
+	s.root.SetBacklog(1)
+	first := s.asks(Join{})
+	s.one(Requested, first)
+	s.none(Requested, s.asks(Join{}))
+	s.root.SetBacklog(-1) // who waits already stays
+	if req, ok := s.root.Next(); !ok || req.ID != first {
+		t.Errorf("next: %+v %v", req, ok)
+	}
+}
+
 func TestR93_R94_R95_DeferredRequestStaysAtTheHead(t *testing.T) {
 	s := newScene(t, RootConfig{})
 	first, second := s.asks(Join{Data: []byte("first")}), s.asks(Join{Data: []byte("second")})

@@ -193,6 +193,31 @@ func TestParametersMustMakeASession(t *testing.T) {
 	}
 }
 
+func TestCheckRefusesWhatNoPeerWouldTake(t *testing.T) {
+	w := sampleWelcome(7)
+	for what, err := range map[string]error{
+		"JOIN, role":       Join{Role: 3}.Check(),
+		"JOIN, room":       Join{Room: -2}.Check(),
+		"JOIN, suites":     Join{Suites: make([]byte, 17)}.Check(),
+		"JOIN, token":      Join{Token: make(Secret, MaxToken+1)}.Check(),
+		"JOIN, QoS":        Join{QoS: make([]byte, MaxQoS+1)}.Check(),
+		"JOIN, name":       Join{Name: strings.Repeat("n", MaxName+1)}.Check(),
+		"INVITE, name":     Invite{Name: "\xff"}.Check(),
+		"WELCOME, id":      func(w Welcome) error { w.ID = RootID; return w.check() }(w),
+		"WELCOME, address": func(w Welcome) error { w.Root = netip.AddrPort{}; return w.check() }(w),
+		"WELCOME, state":   func(w Welcome) error { w.State = make(Secret, MaxState+1); return w.check() }(w),
+		"WELCOME, sender":  func(w Welcome) error { w.Senders = []Peer{{}}; return w.check() }(w),
+		"WELCOME, role":    func(w Welcome) error { w.Senders = []Peer{{ID: 2, Role: 3}}; return w.check() }(w),
+	} {
+		if transport.CodeOf(err) != transport.WSAEINVAL {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := w.check(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOtherVersionsAreToldApart(t *testing.T) {
 	for _, i := range []int{0, 1} {
 		b := codecs[i].append(codecs[i].sample)
@@ -294,8 +319,17 @@ func TestNamesAreThere(t *testing.T) {
 		seen[f.Error()] = true
 	}
 	for k := range eventNames {
-		if k.String() == "nothing" {
-			t.Errorf("event %d", k)
+		if s := (Event{Kind: k, ID: 7, Data: []byte("hush")}).String(); s != k.String()+"(7)" || k.String() == "nothing" {
+			t.Errorf("event %d: %q", k, s)
 		}
+	}
+	for _, s := range []string{EventKind(99).String(), Role(9).String(), Kind(9).String(), Fault(99).String()} {
+		if s == "" || s == Both.String() || s == Step.String() {
+			t.Errorf("%q for what has no name", s)
+		}
+	}
+	names := map[string]bool{Both.String(): true, SendOnly.String(): true, ReceiveOnly.String(): true, Step.String(): true, Fresh.String(): true}
+	if len(names) != 5 {
+		t.Errorf("names %v", names)
 	}
 }

@@ -8,68 +8,76 @@ import (
 	"github.com/joinleaf/joinleaf/transport"
 )
 
+// admit accepts a request.
+func (s *scene) admit(id uint32) {
+	s.must(s.root.Answer(s.now, id, Answer{Verdict: Accept}))
+	s.settle()
+}
+
+// waits are all the waits that there are, how to come to each, and its end.
+var waits = []struct {
+	name string
+	do   func(s *scene) uint32
+	wait time.Duration
+	kind EventKind // what the root raises, 0: Hangup alone
+	root transport.Code
+	leaf transport.Code
+	text string
+}{
+	{"JOIN", func(s *scene) uint32 { return s.connect() }, joinWait, 0, 0, transport.WSAETIMEDOUT, "JOIN"},
+	{"the answer to a request", func(s *scene) uint32 { return s.asks(Join{}) },
+		time.Minute, Withdrawn, transport.WSAECONNRESET, transport.WSAETIMEDOUT, "1m0s"},
+	{"the answer to a deferred request", func(s *scene) uint32 {
+		id := s.asks(Join{})
+		s.advance(20 * time.Second) // it counts from the call
+		s.must(s.root.Answer(s.now, id, Answer{Verdict: Defer}))
+		return id
+	}, 40 * time.Second, Withdrawn, transport.WSAEACCES, transport.WSAETIMEDOUT, "1m0s"},
+	{"the answer to an invitation", func(s *scene) uint32 {
+		id := s.connect()
+		s.must(s.root.Invite(s.now, id, Invite{}))
+		s.settle()
+		return id
+	}, time.Minute, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "1m0s"},
+	{"the root's word on an accepted invitation", func(s *scene) uint32 {
+		id := s.connect()
+		s.must(s.root.Invite(s.now, id, Invite{Room: -1}))
+		s.settle()
+		s.must(s.leaves[id].Answer(s.now, Answer{Verdict: Accept}, Join{}))
+		s.settle()
+		return id
+	}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "10s"},
+	{"the epoch", func(s *scene) uint32 {
+		s.manual = true
+		id := s.asks(Join{})
+		s.admit(id)
+		return id
+	}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "10s"},
+	{"READY", func(s *scene) uint32 {
+		id := s.asks(Join{})
+		s.lazy[id] = true
+		s.admit(id)
+		return id
+	}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "READY"},
+	{"START", func(s *scene) uint32 {
+		s.manual = true
+		id := s.asks(Join{})
+		s.admit(id)
+		s.setEpoch(Step, id)
+		s.settle()
+		return id
+	}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "10s"},
+	{"REKEYED", func(s *scene) uint32 {
+		id := s.joins()
+		s.lazy[id] = true
+		s.setEpoch(Fresh)
+		s.settle()
+		return id
+	}, ackWait, Left, transport.WSAECONNABORTED, transport.WSAECONNABORTED, "epoch 2"},
+}
+
 func TestR259_EveryWaitEnds(t *testing.T) {
-	admit := func(s *scene, id uint32) { s.must(s.root.Answer(s.now, id, Answer{Verdict: Accept})); s.settle() }
-	for _, c := range []struct {
-		name string
-		do   func(s *scene) uint32
-		wait time.Duration
-		kind EventKind // what the root raises, 0: Hangup alone
-		root transport.Code
-		leaf transport.Code
-		text string
-	}{
-		{"JOIN", func(s *scene) uint32 { return s.connect() }, joinWait, 0, 0, transport.WSAETIMEDOUT, "JOIN"},
-		{"the answer to a request", func(s *scene) uint32 { return s.asks(Join{}) },
-			time.Minute, Withdrawn, transport.WSAECONNRESET, transport.WSAETIMEDOUT, "1m0s"},
-		{"the answer to a deferred request", func(s *scene) uint32 {
-			id := s.asks(Join{})
-			s.advance(20 * time.Second) // it counts from the call
-			s.must(s.root.Answer(s.now, id, Answer{Verdict: Defer}))
-			return id
-		}, 40 * time.Second, Withdrawn, transport.WSAEACCES, transport.WSAETIMEDOUT, "1m0s"},
-		{"the answer to an invitation", func(s *scene) uint32 {
-			id := s.connect()
-			s.must(s.root.Invite(s.now, id, Invite{}))
-			s.settle()
-			return id
-		}, time.Minute, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "1m0s"},
-		{"the root's word on an accepted invitation", func(s *scene) uint32 {
-			id := s.connect()
-			s.must(s.root.Invite(s.now, id, Invite{Room: -1}))
-			s.settle()
-			s.must(s.leaves[id].Answer(s.now, Answer{Verdict: Accept}, Join{}))
-			s.settle()
-			return id
-		}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "10s"},
-		{"the epoch", func(s *scene) uint32 {
-			s.manual = true
-			id := s.asks(Join{})
-			admit(s, id)
-			return id
-		}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "10s"},
-		{"READY", func(s *scene) uint32 {
-			id := s.asks(Join{})
-			s.lazy[id] = true
-			admit(s, id)
-			return id
-		}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "READY"},
-		{"START", func(s *scene) uint32 {
-			s.manual = true
-			id := s.asks(Join{})
-			admit(s, id)
-			s.setEpoch(Step, id)
-			s.settle()
-			return id
-		}, readyWait, Failed, transport.WSAETIMEDOUT, transport.WSAETIMEDOUT, "10s"},
-		{"REKEYED", func(s *scene) uint32 {
-			id := s.joins()
-			s.lazy[id] = true
-			s.setEpoch(Fresh)
-			s.settle()
-			return id
-		}, ackWait, Left, transport.WSAECONNABORTED, transport.WSAECONNABORTED, "epoch 2"},
-	} {
+	for _, c := range waits {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t, RootConfig{})
 			id := c.do(s)
