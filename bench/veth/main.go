@@ -171,17 +171,16 @@ func start(h *netlab.Host, w work) (*exec.Cmd, *bufio.Reader, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), w.For+20*time.Second)
-	cmd := h.Exec(ctx, self, "-work", string(arg))
+	cmd := h.Exec(context.Background(), self, "-work", string(arg))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		cancel()
 		return nil, nil, err
 	}
+	time.AfterFunc(w.For+20*time.Second, func() { cmd.Process.Kill() }) // nobody runs on
 	return cmd, bufio.NewReader(out), nil
 }
 

@@ -180,6 +180,10 @@ func (w work) leaf() error {
 		r.Missed += m.Missed
 		if err == io.EOF {
 			r.Seconds = last.Sub(first).Seconds()
+			if os.Getenv("VETH_STATS") != "" {
+				st := l.Stats().Data
+				fmt.Fprintf(os.Stderr, "  heard %d, host drops %d, room %d bytes; drops %v\n", st.PacketsHeard, st.Receivers.Host, st.Group.ReadBuffer, st.Drops)
+			}
 			return json.NewEncoder(os.Stdout).Encode(r)
 		}
 		if err != nil {

@@ -15,7 +15,9 @@
 // into one buffer of equal segments and leaves with one system call, all of
 // that in the goroutine that called Send, under one mutex, so that packets
 // leave in the order of their numbers. When credit or the rate allow no more,
-// Send waits; feedback or the timer send what waits.
+// Send waits; feedback or the timer send what waits. Neither of them ever waits
+// for the mutex: they leave word, and whoever holds it does the work before
+// letting go.
 //
 // # The way in
 //
@@ -25,7 +27,9 @@
 // machines. The machines judge their gaps once per batch, feedback leaves by
 // unicast, and whoever waits in Recv wakes. Recv copies from the buffer that
 // the kernel wrote to the caller's: the one copy on the way in, but for small
-// reads, which are packed first so that they do not hold 64 KiB each.
+// reads, which are packed first so that they do not hold 64 KiB each. At full
+// speed the reader naps for 100 microseconds between reads: waking for every
+// merged buffer costs as much as opening it.
 //
 // Nothing on either way allocates once the buffers have grown.
 //
@@ -41,9 +45,8 @@
 //
 //   - reader.run, one per socket: started by New and ReplaceGroup (startReader),
 //     ended by closing the socket; Close waits for it.
-//
-// The timer's callbacks run in a goroutine of the runtime's, only while
-// something is due; Close waits for a running one.
+//   - alarm.ring, the timer's: started by alarm.arm when something is due, it
+//     ends at once; Close waits for a running one.
 //
 // # Limitations
 //
@@ -52,6 +55,10 @@
 //   - A write that the socket has no room for waits with the sending mutex held.
 //   - Feedback between members without a key of their own is sealed with the
 //     group's: any member could forge another's.
+//   - A best-effort stream does not wait for a slow application: what comes
+//     beyond its window is dropped, counted and told as missed.
+//   - Timers are the runtime's: on an idle processor a wait of less than a
+//     millisecond takes one.
 //   - The buffers behind a large merged read are held as long as one packet in
 //     them is; Budget counts them whole.
 package session

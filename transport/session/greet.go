@@ -103,6 +103,11 @@ func (s *Session) Probe() {
 func (s *Session) own(now time.Time, o *opened) Drop {
 	switch o.Payload[0] {
 	case frameProbe:
+		s.rx.mu.Lock()
+		if p := s.rx.peers[o.Sender]; p != nil && p.started {
+			p.r.Heard(flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: o.overflow, Pairwise: o.Pairwise})
+		}
+		s.rx.mu.Unlock()
 		return DropNone
 	case frameStart:
 		edges, ok := ParseStart(o.Payload)
