@@ -124,19 +124,19 @@ func compare(rounds int, length time.Duration, reliable bool) ([]series, error) 
 func plain(lab *netlab.Lab, length time.Duration) (result, error) {
 	w := work{Size: 1400, For: length}
 	w.Role = "plain-recv"
-	recv, out, err := start(lab.Host("b"), w)
+	recv, err := start(lab.Host("b"), w)
 	if err != nil {
 		return result{}, err
 	}
-	if _, err := out.ReadString('\n'); err != nil { // it listens
+	if _, err := recv.out.ReadString('\n'); err != nil { // it listens
 		return result{}, err
 	}
 	w.Role = "plain-send"
-	send, _, err := start(lab.Host("a"), w)
+	send, err := start(lab.Host("a"), w)
 	if err != nil {
 		return result{}, err
 	}
-	return finish(out, recv, send)
+	return finish(recv, send)
 }
 
 func sealed(lab *netlab.Lab, length time.Duration, w work) (result, error) {
@@ -145,51 +145,61 @@ func sealed(lab *netlab.Lab, length time.Duration, w work) (result, error) {
 		return result{}, err
 	}
 	w.For, w.Code, w.Role = length, code, "root"
-	send, address, err := start(lab.Host("a"), w)
+	send, err := start(lab.Host("a"), w)
 	if err != nil {
 		return result{}, err
 	}
-	peer, err := address.ReadString('\n')
+	peer, err := send.out.ReadString('\n')
 	if err != nil {
 		return result{}, err
 	}
 	w.Role, w.Peer = "leaf", strings.TrimSpace(peer)
-	recv, out, err := start(lab.Host("b"), w)
+	recv, err := start(lab.Host("b"), w)
 	if err != nil {
 		return result{}, err
 	}
-	return finish(out, recv, send)
+	return finish(recv, send)
+}
+
+// side is one process of a run.
+type side struct {
+	cmd  *exec.Cmd
+	out  *bufio.Reader
+	stop context.CancelFunc // kills it; its time is bounded in any case
 }
 
 // start runs this program in a host, as one side of a run.
-func start(h *netlab.Host, w work) (*exec.Cmd, *bufio.Reader, error) {
+func start(h *netlab.Host, w work) (*side, error) {
 	arg, err := json.Marshal(w)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	cmd := h.Exec(context.Background(), self, "-work", string(arg))
+	ctx, stop := context.WithTimeout(context.Background(), w.For+20*time.Second)
+	cmd := h.Exec(ctx, self, "-work", string(arg))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, nil, err
+		stop()
+		return nil, err
 	}
-	time.AfterFunc(w.For+20*time.Second, func() { cmd.Process.Kill() }) // nobody runs on
-	return cmd, bufio.NewReader(out), nil
+	return &side{cmd, bufio.NewReader(out), stop}, nil
 }
 
-func finish(out *bufio.Reader, recv, send *exec.Cmd) (r result, err error) {
-	err = json.NewDecoder(out).Decode(&r)
-	for _, c := range []*exec.Cmd{recv, send} {
-		if e := c.Wait(); err == nil {
+// finish reads what the receiving side counted and waits for both.
+func finish(recv, send *side) (r result, err error) {
+	err = json.NewDecoder(recv.out).Decode(&r)
+	for _, s := range []*side{recv, send} {
+		if e := s.cmd.Wait(); err == nil {
 			err = e
 		}
+		s.stop()
 	}
 	return r, err
 }
