@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/ipv4"
 
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
@@ -87,6 +90,10 @@ func TestLab_HostilePeersDoNotDelayAJoin(t *testing.T) {
 	if err := s.leaves[2].Do(func() error { return s.harass(to, stop) }); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(500 * time.Millisecond) // the junk flows
+	if kb := s.resident(send); kb > 96<<10 {
+		t.Errorf("the sender holds %d KiB under attack", kb)
+	}
 	begin := time.Now()
 	recv := s.start(s.leaves[0], nil, nil, "recv", to, "--out", filepath.Join(s.dir, "out"), "--iface", netlab.Device, "--code-file", s.code)
 	s.exits(recv, exitDone)
@@ -95,6 +102,21 @@ func TestLab_HostilePeersDoNotDelayAJoin(t *testing.T) {
 	if s.hash(filepath.Join(s.dir, "out")) != want {
 		t.Error("another file")
 	}
+}
+
+// resident is the memory that a process holds, in KiB.
+func (s *stage) resident(r *run) (kb int) {
+	s.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Process.Pid))
+	if err != nil {
+		s.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(b), "VmRSS:")
+	if _, err := fmt.Sscan(after, &kb); err != nil {
+		s.Fatal(err)
+	}
+	s.Logf("%s holds %d KiB", r.name, kb)
+	return kb
 }
 
 // harass opens its sockets in the attacker's host and leaves them open.
@@ -118,6 +140,13 @@ func (s *stage) harass(to string, stop <-chan struct{}) error {
 		return err
 	}
 	s.Cleanup(func() { u.Close() })
+	device, err := net.InterfaceByName(netlab.Device)
+	if err != nil {
+		return err
+	}
+	if err := ipv4.NewPacketConn(u).SetMulticastInterface(device); err != nil {
+		return err
+	}
 	go func() {
 		junk := bytes.Repeat([]byte{0x10}, 1200)
 		for i := 0; i < 20_000; i++ {
@@ -126,6 +155,7 @@ func (s *stage) harass(to string, stop <-chan struct{}) error {
 				return
 			default:
 			}
+			u.WriteToUDPAddrPort(junk[:i%len(junk)], netip.MustParseAddrPort("239.192.10.4:7101"))
 			for port := uint16(32768); port < 32768+8; port++ {
 				u.WriteToUDPAddrPort(junk, netip.AddrPortFrom(s.root.Addr4(), port+uint16(i%3500)*8))
 			}
