@@ -44,6 +44,7 @@ func (r *Root) prove(u *unproven) {
 	ctx, cancel := context.WithTimeout(r.ctx, provenWithin)
 	defer cancel()
 	ch, err := crypto.Handshake(ctx, u.conn, false, crypto.RoleRoot, r.c.Identity)
+	r.gate.leave(u) // who is proven makes room for nobody
 	if err != nil {
 		r.gate.refuse()
 		r.log.Debug("a connection was not proven", "from", u.conn.RemoteAddr(), "cause", err)
@@ -83,12 +84,17 @@ func (r *Root) Accept(ctx context.Context) (*Member, error) {
 // decide answers one request, in the goroutine that called Accept (R86).
 func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
 	if q.Code != 0 {
-		return nil, refused("accept", q.Code, "the leaf took its request back")
+		return nil, refused("accept", q.Code, "the request went away before it was answered")
 	}
 	if q.Join.Name != "" && q.Join.Name != r.c.Name {
 		return nil, r.reject(q.ID, transport.WSAECONNREFUSED, fmt.Sprintf("this is session %q", r.c.Name))
 	}
-	if err := r.authorize(q.ID, q.Join.Token); err != nil {
+	if err := r.authorize(ctx, q.ID, q.Join.Token); err != nil {
+		if ctx.Err() != nil { // this call gives up; the request is the next one's
+			r.answer(q.ID, control.Answer{Verdict: control.Defer})
+			r.ask()
+			return nil, transport.Explain("accept", r.group, context.Cause(ctx))
+		}
 		r.log.Info("leaf not authorized", "from", q.Addr, "cause", err)
 		return nil, r.reject(q.ID, transport.WSAEACCES, "not authorized")
 	}
@@ -96,27 +102,17 @@ func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
 	if l := r.link(q.ID); l != nil {
 		req.Peer = l.ch.Peer
 	}
-	verdict := Accept
-	if r.c.Condition != nil {
-		verdict = r.c.Condition(req)
-	}
-	switch verdict {
+	switch verdict := r.judge(q.ID, req); verdict {
 	case Accept:
 	case Refuse:
 		return nil, r.reject(q.ID, transport.WSAECONNREFUSED, req.Reason)
 	case Defer:
-		var err error
-		if e := r.do(func(now time.Time, m *control.Root) {
-			err = m.Answer(now, q.ID, control.Answer{Verdict: control.Defer})
-		}); e != nil {
-			return nil, e
-		}
-		if err != nil {
+		if err := r.answer(q.ID, control.Answer{Verdict: control.Defer}); err != nil {
 			return nil, err
 		}
 		return nil, refused("accept", transport.WSATRY_AGAIN, "the condition deferred the request")
 	default:
-		r.do(func(now time.Time, m *control.Root) { m.Answer(now, q.ID, control.Answer{Verdict: control.Defer}) })
+		r.answer(q.ID, control.Answer{Verdict: control.Defer})
 		return nil, refused("accept", transport.WSAEINVAL, fmt.Sprintf("the condition answered %d, which is no verdict", verdict))
 	}
 	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data}
@@ -126,17 +122,36 @@ func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
 	return r.await(ctx, "accept", q.ID, a)
 }
 
+// judge asks the condition. One that panics is its caller's to catch; whom it
+// judged is refused rather than left waiting.
+func (r *Root) judge(id uint32, req *Request) (v Verdict) {
+	if r.c.Condition == nil {
+		return Accept
+	}
+	judged := false
+	defer func() {
+		if !judged {
+			r.reject(id, transport.WSAECONNREFUSED, "")
+		}
+	}()
+	v = r.c.Condition(req)
+	judged = true
+	return v
+}
+
+// answer decides a request, in the loop.
+func (r *Root) answer(id uint32, a control.Answer) (err error) {
+	if e := r.do(func(now time.Time, m *control.Root) { err = m.Answer(now, id, a) }); e != nil {
+		return e
+	}
+	return r.unlessOver("accept", err)
+}
+
 func (r *Root) reject(id uint32, code transport.Code, text string) error {
 	if text == "" {
 		text = "the root refused"
 	}
-	var err error
-	if e := r.do(func(now time.Time, m *control.Root) {
-		err = m.Answer(now, id, control.Answer{Verdict: control.Reject, Code: code, Text: text})
-	}); e != nil {
-		return e
-	}
-	if err != nil {
+	if err := r.answer(id, control.Answer{Verdict: control.Reject, Code: code, Text: text}); err != nil {
 		return err
 	}
 	return refused("accept", transport.WSAECONNREFUSED, text)
@@ -146,20 +161,21 @@ func (r *Root) reject(id uint32, code transport.Code, text string) error {
 func (r *Root) let(id uint32, a *arrival, answer control.Answer) error {
 	var err error
 	if e := r.do(func(now time.Time, m *control.Root) {
-		r.mu.Lock()
-		r.pending[id] = a
-		r.arriving++
-		r.mu.Unlock()
+		r.register(id, a)
+		r.expect(id)
 		if err = m.Answer(now, id, answer); err != nil {
-			r.mu.Lock()
-			delete(r.pending, id)
-			r.arriving--
-			r.mu.Unlock()
+			r.gone(id)
 		}
 	}); e != nil {
 		return e
 	}
-	return err
+	return r.unlessOver("accept", err)
+}
+
+func (r *Root) register(id uint32, a *arrival) {
+	r.mu.Lock()
+	r.pending[id] = a
+	r.mu.Unlock()
 }
 
 // await waits for an arrival. A ctx that ends takes the leaf out again.
@@ -169,14 +185,14 @@ func (r *Root) await(ctx context.Context, op string, id uint32, a *arrival) (*Me
 		return a.member, a.err
 	case <-ctx.Done():
 	case <-r.ctx.Done():
-		return nil, r.over(op)
 	}
 	r.do(func(now time.Time, m *control.Root) {
-		r.mu.Lock()
-		delete(r.pending, id)
-		r.mu.Unlock()
+		r.gone(id)
 		m.Evict(now, id, transport.WSAECONNABORTED, "the root cancelled")
 	})
+	if r.isOver() {
+		return nil, r.over(op)
+	}
 	return nil, transport.Explain(op, r.group, context.Cause(ctx))
 }
 
@@ -187,20 +203,18 @@ func (r *Root) await(ctx context.Context, op string, id uint32, a *arrival) (*Me
 func (r *Root) Invite(ctx context.Context, leaf netip.AddrPort, data []byte) (*Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.c.JoinTimeout)
 	defer cancel()
-	stop := context.AfterFunc(r.ctx, cancel)
-	defer stop()
-	room := r.c.CalleeRoom
-	inv := control.Invite{Role: r.c.Role, Name: r.c.Name, Room: int32(room), Data: data}
+	defer context.AfterFunc(r.ctx, cancel)()
+	inv := control.Invite{Role: r.c.Role, Name: r.c.Name, Room: int32(r.c.CalleeRoom), Data: data}
 	if err := inv.Check(); err != nil {
 		return nil, err
 	}
 	conn, err := r.c.Network.Dial(ctx, netip.AddrPort{}, leaf)
 	if err != nil {
-		return nil, err
+		return nil, r.unlessOver("invite", err)
 	}
 	ch, err := prove(ctx, conn, crypto.RoleRoot, r.c.Identity)
 	if err != nil {
-		return nil, proofError("invite", err)
+		return nil, r.unlessOver("invite", proofError("invite", err))
 	}
 	id, err := r.adopt(ch)
 	if err != nil {
@@ -208,15 +222,16 @@ func (r *Root) Invite(ctx context.Context, leaf netip.AddrPort, data []byte) (*M
 	}
 	a := &arrival{done: make(chan struct{}), caller: data}
 	if e := r.do(func(now time.Time, m *control.Root) {
-		r.mu.Lock()
-		r.pending[id] = a
-		r.mu.Unlock()
-		err = m.Invite(now, id, inv)
+		r.register(id, a)
+		if err = m.Invite(now, id, inv); err != nil { // the session is full, or the leaf spoke first
+			r.gone(id)
+			m.Evict(now, id, transport.WSAECONNREFUSED, "the invitation was withdrawn")
+		}
 	}); e != nil {
 		return nil, e
 	}
 	if err != nil {
-		return nil, err
+		return nil, r.unlessOver("invite", err)
 	}
 	return r.await(ctx, "invite", id, a)
 }

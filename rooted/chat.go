@@ -14,13 +14,19 @@ const (
 )
 
 // inbox holds one side chat's unread messages, bounded. What does not fit is
-// not kept, and the next RecvChat but the kept ones says how many that were.
+// not kept; RecvChat says how many that were, in their place.
 type inbox struct {
 	mu     sync.Mutex
-	queue  [][]byte
+	queue  []note
 	size   int
-	missed int
+	missed int // since the last of queue
 	bell   chan struct{}
+}
+
+// note is a message, with the number of those before it that were not kept.
+type note struct {
+	p      []byte
+	missed int
 }
 
 func (b *inbox) init() { b.bell = make(chan struct{}, 1) }
@@ -31,16 +37,10 @@ func (b *inbox) add(p []byte) {
 	if len(b.queue) == chatCount || b.size+len(p) > chatRoom {
 		b.missed++
 	} else {
-		b.queue, b.size = append(b.queue, append([]byte(nil), p...)), b.size+len(p)
+		b.queue, b.size = append(b.queue, note{append([]byte(nil), p...), b.missed}), b.size+len(p)
+		b.missed = 0
 	}
-	b.ring()
-}
-
-func (b *inbox) ring() {
-	select {
-	case b.bell <- struct{}{}:
-	default:
-	}
+	ring(b.bell)
 }
 
 // recv waits for a message. Messages that came before over are still given.
@@ -65,20 +65,26 @@ func (b *inbox) recv(ctx context.Context, over <-chan struct{}, ended func() err
 func (b *inbox) take(p []byte) (int, bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.queue) == 0 {
-		if n := b.missed; n > 0 {
-			b.missed = 0
-			return 0, false, &transport.Error{Op: "receive side chat", Code: transport.WSAENOBUFS, Err: fmt.Errorf("%d messages came while %d were unread and were not kept; read sooner", n, chatCount)}
+	defer func() {
+		if len(b.queue) > 0 || b.missed > 0 {
+			ring(b.bell) // for others that wait
 		}
+	}()
+	lost := &b.missed
+	if len(b.queue) > 0 {
+		lost = &b.queue[0].missed
+	}
+	if n := *lost; n > 0 {
+		*lost = 0
+		return 0, false, &transport.Error{Op: "receive side chat", Code: transport.WSAENOBUFS, Err: fmt.Errorf("%d messages found no room among those unread and were not kept; read sooner", n)}
+	}
+	if len(b.queue) == 0 {
 		return 0, false, nil
 	}
-	m := b.queue[0]
+	m := b.queue[0].p
 	if len(m) > len(p) {
 		return len(m), false, &transport.Error{Op: "receive side chat", Code: transport.WSAEMSGSIZE, Err: fmt.Errorf("the message has %d bytes, the buffer %d; call again with more room", len(m), len(p))}
 	}
 	b.queue, b.size = b.queue[1:], b.size-len(m)
-	if len(b.queue) > 0 || b.missed > 0 {
-		b.ring()
-	}
 	return copy(p, m), true, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"time"
 
@@ -77,8 +78,8 @@ type Config struct {
 	Policy flow.Policy
 	// Role is what a leaf wants to do; at the root, what it does itself.
 	Role Role
-	// CalleeRoom is how many bytes of callee data a leaf takes: zero is 64 KiB,
-	// negative none.
+	// CalleeRoom is how many bytes of callee data a leaf takes, and a root that
+	// invites: zero, and more than that, is 64 KiB, negative none.
 	CalleeRoom int
 
 	// TTL, DSCP, NoOffload, NoBatch and ReadBuffer are the data sockets', see
@@ -90,8 +91,8 @@ type Config struct {
 	// Rate bounds what this member sends, bytes a second on the wire; zero
 	// leaves it to the receivers' credit.
 	Rate int64
-	// MTU bounds packets; the root decides. Zero is the interface's, at most
-	// 9000, and 1500 on loopback.
+	// MTU bounds packets; the root decides. Zero and less is the interface's, at
+	// most 9000, and 1500 on loopback.
 	MTU int
 	// MaxMessage and Window are the longest message and the bytes under way;
 	// the root decides. Zero is 1 MiB and 8 MiB.
@@ -102,7 +103,8 @@ type Config struct {
 	JoinTimeout time.Duration
 	// Silence is how long the other side may say nothing. Zero is 5 s.
 	Silence time.Duration
-	// Logger hears of state changes. nil is silence.
+	// Logger hears of state changes. nil is silence. Its handler must not call
+	// the session that it hears of.
 	Logger *slog.Logger
 }
 
@@ -163,6 +165,8 @@ func (c Config) withDefaults() Config {
 		c.CalleeRoom = control.MaxConnectData
 	case c.CalleeRoom < 0:
 		c.CalleeRoom = -1
+	default:
+		c.CalleeRoom = min(c.CalleeRoom, control.MaxConnectData)
 	}
 	return c
 }
@@ -179,6 +183,9 @@ func (c Config) check(op string, role crypto.Role) error {
 	}
 	if len(c.Name) > control.MaxName {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: fmt.Errorf("Config.Name has %d bytes; at most %d", len(c.Name), control.MaxName)}
+	}
+	if c.Role > ReceiveOnly || c.MaxMessage < 0 || c.MaxMessage > math.MaxInt32 || c.Window < 0 || c.Window > math.MaxInt32 {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("one of Config's Role, MaxMessage and Window is out of range")}
 	}
 	return nil
 }

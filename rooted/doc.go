@@ -30,7 +30,8 @@
 //
 // Who joins moves the session to a new epoch by a one-way step, who leaves by
 // fresh randomness that everybody else gets over its control channel. The
-// leaver opens nothing that is sent afterwards, the joiner nothing from before.
+// joiner opens nothing from before. The leaver opens nothing that is sent once
+// the new keys are in use, which is when Evict returns.
 //
 // # Ends
 //
@@ -45,28 +46,47 @@
 //     by Close.
 //   - Root.admit: accepts control connections; started by Listen, ended by
 //     closing the listener.
-//   - Root.watch: tells the machine how far data has come; ends with the root.
+//   - Root.watch: tells the machine how far data has come; started by Listen,
+//     ends with the root.
 //   - Root.prove, one per connection that proves itself, at most 256: started by
 //     Root.admit, ended by success, failure or 5 s.
 //   - link.read, link.write and the one that waits for both, per control
-//     connection: started by link.run, ended by the connection.
-//   - the authorizer's, one per call: started by Root.authorize; it ends when
-//     Config.Authorize returns. Root.accepted starts one for an invited leaf.
+//     connection: started by link.run, ended by the connection; Close gives them
+//     a second for the last words and one for the other side's.
 //   - the one that waits for a link to end: started by Root.hangup.
+//   - the authorizer's, one per call: started by Root.authorize; it ends when
+//     Config.Authorize returns, which Close does not wait for. For an invited
+//     leaf Root.accepted starts the one that waits, 5 s at most.
 //   - Leaf's loop: started by newLeaf, ended by Close.
-//   - the one that waits until the group is heard: started by Leaf.welcomed.
+//   - the one that waits until the group is heard: started by Leaf.welcomed,
+//     ended by a packet, 250 ms or Close.
 //   - Leaf.rejoin: started by Leaf.hearing when the group falls silent; 5 s.
-//   - LeafListener.admit and LeafListener.prove: as the root's; started by
-//     ListenLeaf and LeafListener.admit, ended by Close.
+//   - LeafListener.admit: as the root's; started by ListenLeaf.
+//   - LeafListener.prove: started by LeafListener.admit, at most 256 that have no
+//     invitation yet; it ends when Accept has decided its invitation, or that
+//     went away, or by Close.
+//
+// Two timers run short callbacks of their own, which find nothing to do once
+// all is closed: that of Root.probe, every 5 ms for 300 ms at most while leaves
+// come in, and that of retire, 2 s after somebody joined. Close does not wait
+// for them.
 //
 // # Limitations
 //
 //   - Source authentication is the group key's (Config.Source must say Group):
 //     any leaf can pose as the root towards the others.
 //   - A departure costs one frame per remaining leaf.
+//   - Who leaves by itself can read on until the keys have changed, half a
+//     second at most.
 //   - A leaf whose network carries no multicast gets no data: there is no
 //     fallback to unicast. It is told by GroupSilent.
+//   - An interface that is deleted and made again is noticed by a leaf that
+//     hears nothing any more, while the root sends, after three beats of the
+//     control channel: 3 s. A root whose own interface goes has to be
+//     closed and opened again.
 //   - A leaf that stops reading holds up a reliable session until it is evicted;
 //     nothing evicts it but its silence or the application.
+//   - What waits for Send when a leaf's membership ends is lost; a Send that had
+//     returned may have been as well. Drain tells.
 //   - QoS is carried, not enforced.
 package rooted

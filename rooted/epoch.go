@@ -2,6 +2,7 @@ package rooted
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/joinleaf/joinleaf/control"
@@ -9,11 +10,6 @@ import (
 	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/flow"
 )
-
-// overlap is how long packets of the epoch before still open after somebody
-// joined. After a departure they do not: the leaver has that key and could
-// fill gaps with its own; what was on its way is repaired under the new one.
-const overlap = 2 * time.Second
 
 // The probes that joiners listen for: a switch that snoops lets a group through
 // only some milliseconds after the join, and the kernel's report is late too.
@@ -25,6 +21,9 @@ const (
 // newEpoch answers EpochWanted: the next keys, told to all members, and a
 // WELCOME for each joiner. It runs in the loop.
 func (r *Root) newEpoch(e control.Event) {
+	if r.isOver() {
+		return
+	}
 	now := time.Now()
 	roster := crypto.Roster(r.senders(e.Joining))
 	kind, body := control.Step, []byte(nil)
@@ -53,9 +52,12 @@ func (r *Root) newEpoch(e control.Event) {
 		}
 		welcomes = append(welcomes, w)
 	}
-	before := r.epoch
-	r.epoch, r.epochKind = next, kind
-	before.Wipe()
+	r.epoch.Wipe()
+	r.epoch = next
+	r.ages.add(next.Number(), kind, now)
+	if e.Fresh {
+		r.shutOut(next.Number())
+	}
 	if err := r.machine.SetEpoch(now, next.Number(), kind, body, welcomes); err != nil {
 		r.fatal("tell a new epoch", err)
 		return
@@ -67,7 +69,10 @@ func (r *Root) newEpoch(e control.Event) {
 
 // welcome makes one joiner's keys and what it must know.
 func (r *Root) welcome(id uint32, e *crypto.Epoch) (control.Welcome, error) {
-	l := r.links[id]
+	l := r.link(id)
+	if l == nil {
+		return control.Welcome{}, errOver("welcome leaf")
+	}
 	toLeaf, toRoot, err := crypto.PairKeys(l.ch, r.session, id)
 	if err != nil {
 		return control.Welcome{}, err
@@ -107,7 +112,7 @@ func (r *Root) probe(times int) {
 	r.s.Probe()
 	time.AfterFunc(probeEvery, func() {
 		r.mu.Lock()
-		wanted := r.arriving > 0
+		wanted := len(r.arriving) > 0
 		r.mu.Unlock()
 		if wanted {
 			r.probe(times - 1)
@@ -119,15 +124,16 @@ func (r *Root) probe(times int) {
 // more, and who is ready is owed all that follows.
 func (r *Root) activate(e control.Event) {
 	if e.Epoch != r.active {
-		old := r.active
 		if err := r.s.Cut(func() error { return r.ring.Activate(e.Epoch) }); err != nil {
 			r.fatal("seal under a new epoch", err)
 			return
 		}
 		r.active = e.Epoch
-		r.retire(old, r.epochKind)
+		atOnce, later := r.ages.pass(e.Epoch)
+		retire(r.ring, atOnce, later)
+		r.leaversOut()
 		r.events.add(Event{Kind: Rekeyed, Epoch: e.Epoch})
-		r.log.Info("epoch", "number", e.Epoch, "why", r.epochKind)
+		r.log.Info("epoch", "number", e.Epoch)
 	}
 	now := time.Now()
 	for _, id := range e.Joining {
@@ -135,18 +141,30 @@ func (r *Root) activate(e control.Event) {
 	}
 }
 
-func (r *Root) retire(epoch uint64, kind control.Kind) {
-	if kind == control.Fresh {
-		r.ring.Retire(epoch, 0)
-		return
+// shutOut notes which epoch is the first that the leavers so far do not know.
+func (r *Root) shutOut(epoch uint64) {
+	for _, m := range r.leavers {
+		if m.outAt == 0 {
+			m.outAt = epoch
+		}
 	}
-	time.AfterFunc(overlap, func() { r.ring.Retire(epoch, 0) })
+}
+
+// leaversOut lets Evict return where the keys in use are others by now.
+func (r *Root) leaversOut() {
+	r.leavers = slices.DeleteFunc(r.leavers, func(m *Member) bool {
+		gone := m.outAt != 0 && m.outAt <= r.active
+		if gone {
+			close(m.out)
+		}
+		return gone
+	})
 }
 
 // count lets a ready leaf in: from here it is owed everything (R244).
 func (r *Root) count(now time.Time, id uint32) {
 	info, ok := r.machine.Leaf(id)
-	if !ok {
+	if !ok || !info.Ready {
 		return
 	}
 	addr := unicastOf(info)

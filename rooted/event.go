@@ -66,10 +66,7 @@ func (q *events) add(e Event) {
 	}
 	e.Skipped, q.skipped = q.skipped, 0
 	q.queue = append(q.queue, e)
-	select {
-	case q.bell <- struct{}{}:
-	default:
-	}
+	ring(q.bell)
 }
 
 // next waits for an event. What happened before over was closed is still told.
@@ -100,10 +97,7 @@ func (q *events) take() (Event, bool) {
 	e := q.queue[0]
 	q.queue = q.queue[1:]
 	if len(q.queue) > 0 {
-		select {
-		case q.bell <- struct{}{}:
-		default:
-		}
+		ring(q.bell)
 	}
 	return e, true
 }

@@ -19,19 +19,12 @@ type LeafListener struct {
 	c        Config
 	listener net.Listener
 	gate     gate
+	waiting  invitations
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
-	queue    chan invitation
-	once     sync.Once
+	end      once
 }
-
-type invitation struct {
-	leaf   *Leaf
-	invite control.Invite
-}
-
-const invitationRoom = 16
 
 // ListenLeaf waits for invitations at addr. At most 16 wait for Accept; more
 // are refused.
@@ -44,7 +37,9 @@ func ListenLeaf(ctx context.Context, addr netip.AddrPort, c Config) (*LeafListen
 	if err != nil {
 		return nil, err
 	}
-	l := &LeafListener{c: c, listener: ln, queue: make(chan invitation, invitationRoom)}
+	l := &LeafListener{c: c, listener: ln}
+	l.waiting.init()
+	l.end.init()
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.wg.Go(l.admit)
 	return l, nil
@@ -60,6 +55,7 @@ func (l *LeafListener) admit() {
 			if l.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return
 			}
+			l.c.Logger.Warn("accepting control connections fails; trying again", "cause", err)
 			select {
 			case <-time.After(100 * time.Millisecond):
 			case <-l.ctx.Done():
@@ -76,7 +72,8 @@ func (l *LeafListener) admit() {
 	}
 }
 
-// prove takes one connection to its invitation.
+// prove takes one connection to its invitation, and keeps that until Accept
+// has decided it.
 func (l *LeafListener) prove(u *unproven) {
 	defer l.gate.leave(u)
 	ctx, cancel := context.WithTimeout(l.ctx, provenWithin)
@@ -89,58 +86,67 @@ func (l *LeafListener) prove(u *unproven) {
 	leaf := newLeaf(l.c, ch)
 	select {
 	case inv := <-leaf.invited:
-		select {
-		case l.queue <- invitation{leaf, inv}:
-			return
-		default:
-			leaf.answer(control.Answer{Verdict: control.Reject, Code: transport.WSAECONNREFUSED, Text: "too many invitations wait"})
-		}
+		l.gate.leave(u)
+		l.keep(&invitation{leaf: leaf, invite: inv, decided: make(chan struct{})})
+		return
 	case <-leaf.done:
 	case <-l.ctx.Done():
 	}
 	leaf.Close()
 }
 
-// Accept waits for an invitation, asks the condition, and returns the
-// membership once it began. A refused invitation makes it fail with
-// WSAECONNREFUSED; call it again. The listener goes on (R257).
-func (l *LeafListener) Accept(ctx context.Context) (*Leaf, error) {
+// keep holds an invitation until Accept has decided it, it has gone away, or
+// the listener closes.
+func (l *LeafListener) keep(i *invitation) {
+	if !l.waiting.add(i) {
+		i.leaf.answer(control.Answer{Verdict: control.Reject, Code: transport.WSAECONNREFUSED, Text: "too many invitations wait"})
+		i.leaf.Close()
+		return
+	}
 	select {
-	case i := <-l.queue:
-		return l.decide(ctx, i)
-	case <-ctx.Done():
-		return nil, transport.Explain("accept invitation", transport.Group{}, context.Cause(ctx))
+	case <-i.decided:
+		return
+	case <-i.leaf.done:
 	case <-l.ctx.Done():
-		return nil, errOver("accept invitation")
+	}
+	if l.waiting.remove(i) { // else an Accept has it in hand
+		i.leaf.Close()
 	}
 }
 
-func (l *LeafListener) decide(ctx context.Context, i invitation) (*Leaf, error) {
+// Accept waits for an invitation, asks the condition, and returns the
+// membership once it began. A refused invitation makes it fail with
+// WSAECONNREFUSED, a deferred one, which stays first in line, with
+// WSATRY_AGAIN; call it again. The listener goes on (R257).
+func (l *LeafListener) Accept(ctx context.Context) (*Leaf, error) {
+	for {
+		if l.ctx.Err() != nil {
+			return nil, errOver("accept invitation")
+		}
+		if i := l.waiting.take(); i != nil {
+			return l.decide(ctx, i)
+		}
+		select {
+		case <-l.waiting.bell:
+		case <-ctx.Done():
+			return nil, transport.Explain("accept invitation", transport.Group{}, context.Cause(ctx))
+		case <-l.ctx.Done():
+		}
+	}
+}
+
+func (l *LeafListener) decide(ctx context.Context, i *invitation) (*Leaf, error) {
 	leaf := i.leaf
 	req := &Request{
 		From: leaf.link.ch.Peer.AddrPort, Peer: leaf.link.ch.Peer, Name: i.invite.Name, Data: i.invite.Data,
 		Role: i.invite.Role, Room: max(0, int(i.invite.Room)), QoS: i.invite.QoS,
 	}
-	verdict := Accept
-	switch {
-	case l.c.Name != "" && l.c.Name != i.invite.Name:
-		verdict, req.Reason = Refuse, "this leaf joins session "+l.c.Name+" only"
-	case l.c.Condition != nil:
-		verdict = l.c.Condition(req)
+	verdict := l.judge(i, req)
+	if verdict == Defer && l.waiting.putBack(i) {
+		return nil, refused("accept invitation", transport.WSATRY_AGAIN, "the condition deferred the invitation")
 	}
-	switch verdict {
-	case Accept:
-	case Defer:
-		select {
-		case l.queue <- i:
-			return nil, refused("accept invitation", transport.WSATRY_AGAIN, "the condition deferred the invitation")
-		default:
-		}
-		fallthrough
-	default:
-		if req.Reason == "" {
-			req.Reason = "the leaf refused"
-		}
+	close(i.decided)
+	if verdict != Accept {
 		leaf.answer(control.Answer{Verdict: control.Reject, Code: transport.WSAECONNREFUSED, Text: req.Reason})
 		leaf.Close()
 		return nil, refused("accept invitation", transport.WSAECONNREFUSED, req.Reason)
@@ -155,6 +161,29 @@ func (l *LeafListener) decide(ctx context.Context, i invitation) (*Leaf, error) 
 	return leaf.enter(ctx, "accept invitation")
 }
 
+// judge asks the condition. One that panics is its caller's to catch; who
+// invited is refused rather than left waiting.
+func (l *LeafListener) judge(i *invitation, req *Request) (v Verdict) {
+	judged := false
+	defer func() {
+		if !judged {
+			close(i.decided)
+			i.leaf.Close()
+		}
+	}()
+	switch {
+	case l.c.Name != "" && l.c.Name != i.invite.Name:
+		v, req.Reason = Refuse, "this leaf joins session "+l.c.Name+" only"
+	case l.c.Condition != nil:
+		v = l.c.Condition(req)
+	}
+	if v != Accept && req.Reason == "" {
+		req.Reason = "the leaf refused"
+	}
+	judged = true
+	return v
+}
+
 // answer decides the invitation of this connection.
 func (l *Leaf) answer(a control.Answer) (err error) {
 	join := l.c.request(nil)
@@ -167,20 +196,12 @@ func (l *Leaf) answer(a control.Answer) (err error) {
 
 // Close stops listening; memberships go on. Closing twice is harmless.
 func (l *LeafListener) Close() error {
-	l.once.Do(func() {
+	l.end.do(func() {
+		l.waiting.close() // before keep lets go of what waits: none is put back after that
 		l.cancel()
 		l.listener.Close()
 		l.gate.close()
 		l.wg.Wait()
-		for {
-			select {
-			case i := <-l.queue:
-				i.leaf.Close()
-				continue
-			default:
-			}
-			break
-		}
 	})
 	return nil
 }

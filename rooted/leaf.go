@@ -3,7 +3,6 @@ package rooted
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -31,7 +30,7 @@ type Leaf struct {
 	in     chan func(time.Time, *control.Leaf)
 	loop   chan struct{}
 	wg     sync.WaitGroup
-	once   sync.Once
+	end    once
 
 	// Owned by the loop until started, read-only afterwards.
 	machine *control.Leaf
@@ -49,18 +48,22 @@ type Leaf struct {
 	caller  []byte
 
 	// Owned by the loop.
-	epoch *crypto.Epoch
-	kinds map[uint64]control.Kind // how each epoch came about
-	peers map[uint32]control.Peer // nonrooted data: the other members
+	epoch  *crypto.Epoch
+	peers  map[uint32]control.Peer // nonrooted data: the other members
+	silent silence
 
+	turn    sync.Mutex // held while the epoch in use changes
+	ages    ages
 	sealing atomic.Uint64 // the epoch in use
+
 	invited chan control.Invite
 	entered chan struct{} // closed when the membership began, or failed
 	done    chan struct{} // closed when it is over
+	over    atomic.Bool   // err is set
 	mu      sync.Mutex
+	member  bool  // the membership began
 	err     error // why it is over; io.EOF in good order
 	failure error // what went wrong on this side while entering
-	silent  silence
 }
 
 // newLeaf runs a leaf's machine over a proven connection.
@@ -68,10 +71,11 @@ func newLeaf(c Config, ch *crypto.Channel) *Leaf {
 	l := &Leaf{
 		c: c, log: c.Logger, link: newLink(ch), in: make(chan func(time.Time, *control.Leaf)), loop: make(chan struct{}),
 		machine: control.NewLeaf(time.Now(), control.LeafConfig{JoinTimeout: c.JoinTimeout, Silence: c.Silence}),
-		kinds:   make(map[uint64]control.Kind), peers: make(map[uint32]control.Peer),
+		peers:   make(map[uint32]control.Peer),
 		invited: make(chan control.Invite, 1), entered: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.events.init()
+	l.end.init()
 	l.inbox.init()
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.wg.Go(func() {
@@ -79,12 +83,19 @@ func newLeaf(c Config, ch *crypto.Channel) *Leaf {
 		control.Run(l.ctx, l.machine, l.in, l.out)
 	})
 	l.link.run(func(f []byte) {
-		if len(f) > 0 && control.Type(f[0]) == control.TypeWelcome {
+		if control.TypeOf(f) == control.TypeWelcome {
 			l.link.frames.Raise()
 		}
 		l.do(func(now time.Time, m *control.Leaf) { m.Handle(now, control.RootID, f) })
-	}, func(c transport.Code) {
-		l.do(func(now time.Time, m *control.Leaf) { m.Lost(now, c) })
+	}, func(err error) {
+		code, fault := lostCode(err)
+		l.do(func(now time.Time, m *control.Leaf) {
+			if fault != 0 {
+				m.Unreadable(now, fault)
+				return
+			}
+			m.Lost(now, code)
+		})
 	})
 	return l
 }
@@ -181,7 +192,7 @@ func (l *Leaf) enter(ctx context.Context, op string) (*Leaf, error) {
 	}
 	l.mu.Lock()
 	err := l.failure
-	if err == nil && l.s == nil {
+	if err == nil && !l.member {
 		err = l.err
 	}
 	l.mu.Unlock()
@@ -238,25 +249,51 @@ func (l *Leaf) Send(ctx context.Context, p []byte) error { return l.SendStream(c
 
 // SendStream is Send on one of the session's streams.
 func (l *Leaf) SendStream(ctx context.Context, st flow.Stream, p []byte) error {
-	if err := l.Err(); err != nil {
-		return refused("send", transport.WSAENOTCONN, "the membership is over: "+err.Error())
+	if err := l.ended("send"); err != nil {
+		return err
 	}
-	return l.s.Send(ctx, st, p)
+	if err := l.s.Send(ctx, st, p); err != nil {
+		return err
+	}
+	return l.ended("send") // it may have waited until then
+}
+
+// ended is nil while the leaf is in.
+func (l *Leaf) ended(op string) error {
+	switch {
+	case !l.over.Load():
+		return nil
+	case l.ctx.Err() != nil:
+		return errOver(op)
+	}
+	return notIn(op, l.Err())
 }
 
 // Recv waits for the next message and copies it to p. After the root closed the
 // session in good order and all was read it returns io.EOF.
-func (l *Leaf) Recv(ctx context.Context, p []byte) (Message, error) { return l.s.Recv(ctx, p) }
+func (l *Leaf) Recv(ctx context.Context, p []byte) (Message, error) {
+	m, err := l.s.Recv(ctx, p)
+	if err != nil && l.ctx.Err() != nil {
+		err = errOver("receive")
+	}
+	return m, err
+}
 
 // Flush sends small messages that wait for company.
 func (l *Leaf) Flush() { l.s.Flush() }
 
 // Drain waits until what was sent so far on reliable streams was delivered.
-func (l *Leaf) Drain(ctx context.Context) error { return l.s.Drain(ctx) }
+func (l *Leaf) Drain(ctx context.Context) error {
+	if err := l.s.Drain(ctx); err != nil {
+		return err
+	}
+	return l.ended("drain")
+}
 
-// Chat sends p to the root alone, outside the session's data.
-func (l *Leaf) Chat(_ context.Context, p []byte) error {
-	return chat(len(p), l.Err, func() (err error) {
+// Chat sends p to the root alone, outside the session's data. It waits while
+// 256 KiB have not left yet.
+func (l *Leaf) Chat(ctx context.Context, p []byte) error {
+	return chat(ctx, l.link, len(p), l.ended, func() (err error) {
 		if e := l.do(func(now time.Time, m *control.Leaf) { err = m.Chat(now, p) }); e != nil {
 			return e
 		}
@@ -266,7 +303,12 @@ func (l *Leaf) Chat(_ context.Context, p []byte) error {
 
 // RecvChat waits for the root's next side chat message.
 func (l *Leaf) RecvChat(ctx context.Context, p []byte) (int, error) {
-	return l.inbox.recv(ctx, l.done, l.Err, p)
+	return l.inbox.recv(ctx, l.done, func() error {
+		if l.ctx.Err() != nil {
+			return errOver("receive side chat")
+		}
+		return l.Err()
+	}, p)
 }
 
 // NextEvent waits for the next event.
@@ -302,8 +344,8 @@ func (l *Leaf) Stats() LeafStats {
 // cuts the waiting short and is returned; the membership is over all the same.
 func (l *Leaf) Shutdown(ctx context.Context) error {
 	var err error
-	if l.s != nil && l.Err() == nil {
-		err = l.s.Drain(ctx)
+	if !l.over.Load() {
+		err = l.Drain(ctx)
 	}
 	l.Close()
 	return err
@@ -311,24 +353,28 @@ func (l *Leaf) Shutdown(ctx context.Context) error {
 
 // Close leaves at once and frees everything. Closing twice is harmless.
 func (l *Leaf) Close() error {
-	l.once.Do(func() {
-		var edges []control.Edge
-		if l.s != nil {
-			edges = toControl(l.s.Edges())
-		}
-		l.do(func(now time.Time, m *control.Leaf) { m.Leave(now, 0, "the leaf left", edges) })
-		l.do(func(time.Time, *control.Leaf) {})
+	l.end.do(func() {
+		l.do(func(now time.Time, m *control.Leaf) {
+			var edges []control.Edge
+			if l.s != nil {
+				edges = toControl(l.s.Edges())
+			}
+			m.Leave(now, 0, "the leaf left", edges)
+		})
+		l.do(func(time.Time, *control.Leaf) {}) // what Leave put out is with the link now
 		l.link.close()
 		<-l.link.done
-		l.cancel(errors.New("closed"))
-		<-l.loop
+		l.cancel(errOver("use session"))
+		l.wg.Wait() // before the sockets go: a rejoin may bring another
 		if l.s != nil {
 			l.s.Close()
 		}
 		if l.ring != nil {
 			l.ring.Close()
 		}
+		if l.epoch != nil {
+			l.epoch.Wipe()
+		}
 	})
-	l.wg.Wait()
 	return nil
 }

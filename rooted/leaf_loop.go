@@ -1,6 +1,7 @@
 package rooted
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -52,7 +53,7 @@ func (l *Leaf) out(o control.Output) {
 	case control.Chatted:
 		l.inbox.add(e.Data)
 	case control.Beaten:
-		l.use(l.s, e.Epoch)
+		l.follow(e.Epoch)
 		l.hearing(e.Edges)
 	case control.Closed:
 		l.closed(e)
@@ -100,6 +101,7 @@ func (l *Leaf) openPlane(w *control.Welcome) (err error) {
 	if l.epoch, err = crypto.ParseEpochState(l.session, l.hash, w.State); err != nil {
 		return &transport.Error{Op: "join", Code: transport.WSAECONNABORTED, Err: err}
 	}
+	l.ages.add(l.epoch.Number(), control.Step, time.Now())
 	suite := crypto.Suite(w.Params.Suite)
 	l.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: l.session, Self: l.id, Group: w.Params.Group})
 	if err != nil {
@@ -181,49 +183,46 @@ func (l *Leaf) rekey(k *control.Rekey) {
 	}
 	l.epoch.Wipe()
 	l.epoch = next
-	l.mu.Lock()
-	l.kinds[next.Number()] = k.Kind
-	l.mu.Unlock()
+	l.turn.Lock()
+	l.ages.add(next.Number(), k.Kind, time.Now())
+	l.turn.Unlock()
 	l.machine.Rekeyed(time.Now(), k.Epoch)
 }
 
 // use moves on to an epoch that another member was heard to use. It is called
 // by the data plane's readers too.
 func (l *Leaf) use(s *session.Session, epoch uint64) {
-	if s == nil {
+	if s == nil || epoch <= l.sealing.Load() {
 		return
 	}
-	for {
-		old := l.sealing.Load()
-		if epoch <= old {
-			return
-		}
-		if !l.sealing.CompareAndSwap(old, epoch) {
-			continue
-		}
-		if err := s.Cut(func() error { return l.ring.Activate(epoch) }); err != nil { // told, but its keys are still on the way
-			l.sealing.CompareAndSwap(epoch, old)
-			return
-		}
-		l.mu.Lock()
-		kind := l.kinds[epoch]
-		delete(l.kinds, epoch)
-		l.mu.Unlock()
-		if old != 0 {
-			l.retire(old, kind)
-			l.events.add(Event{Kind: Rekeyed, Epoch: epoch})
-			l.log.Info("epoch", "number", epoch, "why", kind)
-		}
-		return
+	l.turn.Lock()
+	old := l.sealing.Load()
+	moved := epoch > old && s.Cut(func() error { return l.ring.Activate(epoch) }) == nil // else its keys are still on the way
+	if moved {
+		l.sealing.Store(epoch)
+		atOnce, later := l.ages.pass(epoch)
+		retire(l.ring, atOnce, later)
+	}
+	l.turn.Unlock()
+	if moved && old != 0 {
+		l.events.add(Event{Kind: Rekeyed, Epoch: epoch})
+		l.log.Info("epoch", "number", epoch)
 	}
 }
 
-func (l *Leaf) retire(epoch uint64, kind control.Kind) {
-	if kind == control.Fresh {
-		l.ring.Retire(epoch, 0)
-		return
+// followAfter is longer than the root waits for answers to a rekey.
+const followAfter = time.Second
+
+// follow takes the root's word for the epoch in use where no packet shows it.
+// The root tells of an epoch before it uses it; to move on at once would shut
+// out what it sends meanwhile.
+func (l *Leaf) follow(epoch uint64) {
+	l.turn.Lock()
+	told := l.ages.told(epoch)
+	l.turn.Unlock()
+	if !told.IsZero() && time.Since(told) >= followAfter {
+		l.use(l.s, epoch)
 	}
-	time.AfterFunc(overlap, func() { l.ring.Retire(epoch, 0) })
 }
 
 // senders takes news of the other members, where data has no root.
@@ -289,37 +288,35 @@ func (l *Leaf) started(e control.Event) {
 		l.mu.Unlock()
 	}
 	l.log.Info("joined", "member", l.id, "group", l.group, "interface", l.choice)
+	l.mu.Lock()
+	l.member = true
+	l.mu.Unlock()
 	close(l.entered)
 }
 
 // closed ends the membership: what is missing and cannot come any more is told
 // as missing, then Recv ends.
 func (l *Leaf) closed(e control.Event) {
-	err := ending("session", e)
-	if e.Own {
-		err = errOver("session")
-	}
-	entered := false
-	select {
-	case <-l.entered:
-		entered = true
-	default:
-	}
 	l.mu.Lock()
-	if !entered {
-		code := e.Code
-		if code == 0 {
-			code = transport.WSAECONNREFUSED
-		}
-		err = refused("join", code, e.Text)
+	entered := l.member
+	err := ending("session", e)
+	switch {
+	case e.Own && e.Code == 0:
+		err = errOver("session")
+	case !entered:
+		err = refused("join", cmp.Or(e.Code, transport.WSAECONNREFUSED), e.Text)
 	}
 	l.err = err
 	l.mu.Unlock()
+	l.over.Store(true)
 	if l.s != nil {
 		l.s.FinishSender(control.RootID, toFlow(e.Edges))
 		l.s.ExpelSender(control.RootID, nil)
+		l.s.RemoveMember(control.RootID) // whoever waits to send to it goes on
+		l.s.SetAddress(control.RootID, l.root)
 		for id := range l.peers {
 			l.s.ExpelSender(id, nil)
+			l.s.RemoveMember(id)
 		}
 		l.s.EndReceive(err)
 	}

@@ -1,9 +1,12 @@
 package rooted
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -26,6 +29,11 @@ type Member struct {
 	callee  []byte
 	inbox   inbox
 	done    chan struct{}
+
+	// The loop's: the first epoch that this leaf does not know once it has left
+	// (zero: not made yet), and out, closed when the root seals under it.
+	outAt uint64
+	out   chan struct{}
 
 	mu  sync.Mutex
 	err error
@@ -51,9 +59,10 @@ func (m *Member) CallerData() []byte { return m.caller }
 func (m *Member) CalleeData() []byte { return m.callee }
 
 // Chat sends p to this leaf alone, outside the session's data (R230): up to
-// 64 KiB, in order, over the control connection.
-func (m *Member) Chat(_ context.Context, p []byte) error {
-	return chat(len(p), m.ended, func() (err error) {
+// 64 KiB, in order, over the control connection. It waits while 256 KiB have
+// not left yet.
+func (m *Member) Chat(ctx context.Context, p []byte) error {
+	return chat(ctx, m.r.link(m.id), len(p), m.ended, func() (err error) {
 		if e := m.r.do(func(now time.Time, root *control.Root) { err = root.Chat(now, m.id, p) }); e != nil {
 			return e
 		}
@@ -63,7 +72,12 @@ func (m *Member) Chat(_ context.Context, p []byte) error {
 
 // RecvChat waits for the next message of this leaf's side chat.
 func (m *Member) RecvChat(ctx context.Context, p []byte) (int, error) {
-	return m.inbox.recv(ctx, m.done, m.ended, p)
+	return m.inbox.recv(ctx, m.done, func() error {
+		if m.r.isOver() {
+			return m.r.over("receive side chat")
+		}
+		return m.Err()
+	}, p)
 }
 
 // Done is closed when the leaf is no member any more; Err says why.
@@ -78,26 +92,46 @@ func (m *Member) Err() error {
 	return m.err
 }
 
-func (m *Member) ended() error {
+// ended is nil while the leaf is in.
+func (m *Member) ended(op string) error {
+	if m.r.isOver() {
+		return m.r.over(op)
+	}
 	if err := m.Err(); err != nil {
-		return err
+		return notIn(op, err)
 	}
 	return nil
 }
 
 // Close takes this leaf out of the session in good order; the others go on
-// (R215, R221).
-func (m *Member) Close() error { return m.Evict(0, "the root closed this leaf's membership") }
+// (R215, R221). The keys change within half a second; Evict waits for that.
+func (m *Member) Close() error {
+	m.leave(0, "the root closed this leaf's membership")
+	return nil
+}
 
-// Evict takes this leaf out with a code and a reason that it is told. The keys
-// change at once: it opens nothing that is sent afterwards.
+// Evict takes this leaf out with a code and a reason that it is told, and
+// returns when the keys have changed: the leaf opens nothing that is sent from
+// then on. That takes a round trip to the slowest of the other leaves, at most
+// half a second.
 func (m *Member) Evict(code transport.Code, reason string) error {
-	err := m.r.do(func(now time.Time, root *control.Root) { root.Evict(now, m.id, code, reason) })
-	if err != nil {
-		return nil // the root is over, and so is the membership
+	if !m.leave(code, reason) {
+		return nil
+	}
+	select {
+	case <-m.out:
+	case <-m.r.ctx.Done():
+	}
+	return nil
+}
+
+// leave ends the membership. It reports whether the session goes on.
+func (m *Member) leave(code transport.Code, reason string) bool {
+	if m.r.do(func(now time.Time, root *control.Root) { root.Evict(now, m.id, code, reason) }) != nil {
+		return false // the root is over, and so is the membership
 	}
 	<-m.done
-	return nil
+	return true
 }
 
 // end is called once, when the membership is over.
@@ -116,12 +150,29 @@ func ending(op string, e control.Event) error {
 	return refused(op, e.Code, e.Text)
 }
 
-func chat(n int, ended func() error, send func() error) error {
-	if err := ended(); err != nil {
-		return refused("side chat", transport.WSAENOTCONN, "the leaf is no member any more: "+err.Error())
+// chat sends a side chat message of n bytes as soon as the link has room.
+func chat(ctx context.Context, l *link, n int, ended func(op string) error, send func() error) error {
+	if err := ended("side chat"); err != nil {
+		return err
 	}
 	if n > control.MaxChat {
 		return &transport.Error{Op: "side chat", Code: transport.WSAEMSGSIZE, Err: fmt.Errorf("%d bytes; a side chat message has at most %d", n, control.MaxChat)}
 	}
-	return send()
+	if l != nil {
+		if err := l.room(ctx); err != nil {
+			return err
+		}
+	}
+	if err := send(); err != nil {
+		return cmp.Or(ended("side chat"), err)
+	}
+	return nil
+}
+
+// notIn words that a membership is over.
+func notIn(op string, why error) error {
+	if errors.Is(why, net.ErrClosed) {
+		return errOver(op)
+	}
+	return refused(op, transport.WSAENOTCONN, "the membership is over: "+why.Error())
 }

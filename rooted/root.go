@@ -38,23 +38,24 @@ type Root struct {
 	loop   chan struct{} // closed when the loop ended
 	wg     sync.WaitGroup
 	asked  chan struct{} // a request may wait for Accept
-	once   sync.Once
+	end    once
 
 	// Owned by the loop.
-	machine   *control.Root
-	epoch     *crypto.Epoch
-	epochKind control.Kind
-	active    uint64
-	peers     map[uint32]control.Peer // nonrooted data: the members
+	machine *control.Root
+	epoch   *crypto.Epoch // the newest
+	ages    ages
+	active  uint64                  // the epoch that data is sealed under
+	peers   map[uint32]control.Peer // nonrooted data: the members
+	leavers []*Member               // gone, while the keys that they know are in use
 
 	mu       sync.Mutex
 	links    map[uint32]*link
 	members  map[uint32]*Member
-	pending  map[uint32]*arrival // accepted or invited, not in yet
+	pending  map[uint32]*arrival // accepted or invited: a call waits for them
+	arriving map[uint32]struct{} // accepted, not in yet: they listen for probes
 	lastID   uint32
-	arriving int // members on their way in
-	ended    bool
-	failed   error // why the root ended by itself
+	ended    bool  // Close or Shutdown was called, or it ended by itself
+	failed   error // why it ended by itself
 }
 
 // Listen starts a session: it opens the data plane on g and waits for leaves on
@@ -74,10 +75,11 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 	r := &Root{
 		c: c, log: c.Logger, in: make(chan func(time.Time, *control.Root)), loop: make(chan struct{}),
 		asked: make(chan struct{}, 1), links: make(map[uint32]*link), members: make(map[uint32]*Member),
-		pending: make(map[uint32]*arrival), peers: make(map[uint32]control.Peer), lastID: control.RootID,
-		epochKind: control.Step,
+		pending: make(map[uint32]*arrival), arriving: make(map[uint32]struct{}), peers: make(map[uint32]control.Peer),
+		lastID: control.RootID,
 	}
 	r.events.init()
+	r.end.init()
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	if err := r.open(ctx, g); err != nil {
 		r.cancel(nil)
@@ -118,15 +120,15 @@ func (r *Root) open(ctx context.Context, g transport.Group) (err error) {
 	if err != nil {
 		return err
 	}
-	control := r.c.Control
-	if !control.IsValid() {
-		any := netip.IPv4Unspecified()
+	at := r.c.Control
+	if !at.IsValid() {
+		every := netip.IPv4Unspecified()
 		if g.Addr.Addr().Is6() {
-			any = netip.IPv6Unspecified()
+			every = netip.IPv6Unspecified()
 		}
-		control = netip.AddrPortFrom(any, control.Port())
+		at = netip.AddrPortFrom(every, at.Port())
 	}
-	if r.listener, err = r.c.Network.Listen(ctx, control); err != nil {
+	if r.listener, err = r.c.Network.Listen(ctx, at); err != nil {
 		return err
 	}
 	closers = append(closers, r.listener.Close)
@@ -138,7 +140,8 @@ func (r *Root) open(ctx context.Context, g transport.Group) (err error) {
 	if err = r.keys(); err != nil {
 		return err
 	}
-	plane := r.c.plane(r.params, controlRoot, r.c.Role)
+	closers = append(closers, r.wipe)
+	plane := r.c.plane(r.params, control.RootID, r.c.Role)
 	plane.Sealer, plane.Unicast = r.ring, r.data
 	if r.nonrooted() {
 		if plane.Group, err = r.c.Network.OpenGroup(ctx, g, o); err != nil {
@@ -150,8 +153,6 @@ func (r *Root) open(ctx context.Context, g transport.Group) (err error) {
 	r.s, err = session.New(plane)
 	return err
 }
-
-const controlRoot = control.RootID
 
 // sourceAddr is the address that group data comes from: with a source-specific
 // group exactly the source that it names.
@@ -187,7 +188,15 @@ func (r *Root) keys() (err error) {
 		return err
 	}
 	r.active = r.epoch.Number()
+	r.ages.add(r.active, control.Step, time.Now())
 	return r.ring.Activate(r.active)
+}
+
+// wipe ends all keys; the loop has ended, or never began.
+func (r *Root) wipe() error {
+	r.ring.Close()
+	r.epoch.Wipe()
+	return nil
 }
 
 func (r *Root) warnings(i transport.SocketInfo) {

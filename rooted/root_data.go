@@ -3,13 +3,12 @@ package rooted
 import (
 	"cmp"
 	"context"
-	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/joinleaf/joinleaf/control"
-	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/flow"
 	"github.com/joinleaf/joinleaf/transport/session"
 )
@@ -26,6 +25,9 @@ func (r *Root) Send(ctx context.Context, p []byte) error { return r.SendStream(c
 
 // SendStream is Send on one of the session's streams.
 func (r *Root) SendStream(ctx context.Context, st flow.Stream, p []byte) error {
+	if r.ctx.Err() != nil {
+		return r.over("send")
+	}
 	return r.s.Send(ctx, st, p)
 }
 
@@ -40,7 +42,12 @@ func (r *Root) Flush() { r.s.Flush() }
 
 // Drain waits until every counted leaf has read all that was sent so far on
 // reliable streams.
-func (r *Root) Drain(ctx context.Context) error { return r.s.Drain(ctx) }
+func (r *Root) Drain(ctx context.Context) error {
+	if r.ctx.Err() != nil {
+		return r.over("drain")
+	}
+	return r.s.Drain(ctx)
+}
 
 // NextEvent waits for the next event. At most 1,024 wait to be read; Skipped
 // tells of those that were not kept.
@@ -99,51 +106,48 @@ func (r *Root) Stats() Stats {
 // same.
 func (r *Root) Shutdown(ctx context.Context) error {
 	r.listener.Close()
-	drained := r.s.Drain(ctx)
-	r.finish(0, "the root closed the session")
+	drained := r.Drain(ctx)
+	r.finish()
 	return drained
 }
 
 // Close ends the session at once: what was not delivered is lost, every leaf is
 // told how much that is (R216). Closing twice is harmless.
 func (r *Root) Close() error {
-	r.finish(0, "the root closed the session")
+	r.finish()
 	return nil
 }
 
 // finish says goodbye, waits for it to be written, and frees everything.
-func (r *Root) finish(code transport.Code, text string) {
-	r.once.Do(func() {
+func (r *Root) finish() {
+	r.end.do(func() {
+		r.mu.Lock()
+		r.ended = true
+		r.mu.Unlock()
 		r.listener.Close()
 		r.gate.close()
 		edges := toControl(r.s.Edges())
 		r.do(func(now time.Time, m *control.Root) {
 			m.SetEdges(edges)
-			m.Close(now, code, text)
+			m.Close(now, 0, "the root closed the session")
 		})
 		r.do(func(time.Time, *control.Root) {}) // what Close put out is with the links now
-		r.await1(r.takeLinks())
-		r.s.EndReceive(io.EOF)
+		r.hangupAll()
+		r.s.EndReceive(r.over("receive"))
 		r.cancel(errOver("use session"))
+		<-r.loop
 		r.s.Close()
-		r.ring.Close()
+		r.wipe()
+		r.wg.Wait()
 	})
-	r.wg.Wait()
 }
 
-// takeLinks ends what links are left; hung up ones write out what is queued.
-func (r *Root) takeLinks() []*link {
+// hangupAll ends the links that the machine has not ended, and waits for them.
+func (r *Root) hangupAll() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []*link
-	for id, l := range r.links {
-		out = append(out, l)
-		delete(r.links, id)
-	}
-	return out
-}
-
-func (r *Root) await1(links []*link) {
+	links := slices.Collect(maps.Values(r.links))
+	clear(r.links)
+	r.mu.Unlock()
 	for _, l := range links {
 		l.close()
 	}

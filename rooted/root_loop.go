@@ -2,6 +2,7 @@ package rooted
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,6 +38,8 @@ func (r *Root) do(f func(time.Time, *control.Root)) error {
 	}
 }
 
+// over is what calls say once the root has ended: why it ended by itself, or
+// that it was closed.
 func (r *Root) over(op string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,6 +47,20 @@ func (r *Root) over(op string) error {
 		return r.failed
 	}
 	return errOver(op)
+}
+
+func (r *Root) isOver() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended
+}
+
+// unlessOver is err, or, where the session's end has caused it, that.
+func (r *Root) unlessOver(op string, err error) error {
+	if err != nil && r.isOver() {
+		return r.over(op)
+	}
+	return err
 }
 
 // out carries out what the machine wants. It runs in the loop.
@@ -82,12 +99,8 @@ func (r *Root) out(o control.Output) {
 	}
 }
 
-func (r *Root) ask() {
-	select {
-	case r.asked <- struct{}{}:
-	default:
-	}
-}
+// ask wakes an Accept.
+func (r *Root) ask() { ring(r.asked) }
 
 func (r *Root) link(id uint32) *link {
 	r.mu.Lock()
@@ -118,7 +131,7 @@ func (r *Root) adopt(ch *crypto.Channel) (uint32, error) {
 			r.mu.Unlock()
 			return
 		}
-		l.run(func(f []byte) { r.frame(id, f) }, func(c transport.Code) { r.lost(id, c) })
+		l.run(func(f []byte) { r.frame(id, f) }, func(err error) { r.lost(id, err) })
 	})
 	if err == nil {
 		err = opened
@@ -133,8 +146,15 @@ func (r *Root) frame(id uint32, f []byte) {
 	r.do(func(now time.Time, m *control.Root) { m.Handle(now, id, f) })
 }
 
-func (r *Root) lost(id uint32, c transport.Code) {
-	r.do(func(now time.Time, m *control.Root) { m.Lost(now, id, c) })
+func (r *Root) lost(id uint32, err error) {
+	code, fault := lostCode(err)
+	r.do(func(now time.Time, m *control.Root) {
+		if fault != 0 {
+			m.Unreadable(now, id, fault)
+			return
+		}
+		m.Lost(now, id, code)
+	})
 }
 
 // accepted takes an invited leaf's yes.
@@ -150,59 +170,64 @@ func (r *Root) accepted(e control.Event) {
 	a.callee = e.Join.Data
 	// The leaf was called by its address and has proven itself; an authorizer
 	// has the last word all the same, in a goroutine of its own.
-	role := r.c.Role
 	r.wg.Go(func() {
-		err := r.authorize(e.ID, e.Join.Token)
+		err := r.authorize(r.ctx, e.ID, e.Join.Token)
 		r.do(func(now time.Time, m *control.Root) {
 			if err != nil {
 				m.Evict(now, e.ID, transport.WSAEACCES, "not authorized")
 				return
 			}
-			if m.Answer(now, e.ID, control.Answer{Verdict: control.Accept, Role: role}) == nil {
-				r.arrive(1)
+			r.expect(e.ID)
+			if m.Answer(now, e.ID, control.Answer{Verdict: control.Accept, Role: r.c.Role}) != nil {
+				r.gone(e.ID)
 			}
 		})
 	})
 }
 
-func (r *Root) arrive(n int) {
+// expect notes that a leaf is on its way in and listens for the group.
+func (r *Root) expect(id uint32) {
 	r.mu.Lock()
-	r.arriving += n
+	r.arriving[id] = struct{}{}
 	r.mu.Unlock()
+}
+
+// gone ends an arrival, however it ended, and returns the call that waits.
+func (r *Root) gone(id uint32) *arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.pending[id]
+	delete(r.pending, id)
+	delete(r.arriving, id)
+	return a
 }
 
 // failedIn ends an arrival that does not come in.
 func (r *Root) failedIn(e control.Event) {
-	r.mu.Lock()
-	a := r.pending[e.ID]
-	delete(r.pending, e.ID)
-	r.arriving = max(0, r.arriving-1)
-	r.mu.Unlock()
+	a := r.gone(e.ID)
 	r.ring.Unpair(e.ID)
+	r.ring.Expel(e.ID)
 	r.s.RemoveMember(e.ID)
 	r.s.ExpelSender(e.ID, nil)
 	if a != nil {
-		a.err = refused("admit leaf", e.Code, e.Text)
+		a.err = r.unlessOver("admit leaf", refused("admit leaf", e.Code, e.Text))
 		close(a.done)
 	}
 }
 
 // joined counts a leaf as a member; the accept or invite call returns.
 func (r *Root) joined(e control.Event) {
-	m := &Member{r: r, id: e.ID, addr: e.Addr, role: e.Join.Role, done: make(chan struct{})}
+	m := &Member{r: r, id: e.ID, addr: e.Addr, role: e.Join.Role, done: make(chan struct{}), out: make(chan struct{})}
 	m.inbox.init()
+	a := r.gone(e.ID)
+	if a != nil {
+		m.caller, m.callee = a.caller, a.callee
+	}
 	r.mu.Lock()
 	if l := r.links[e.ID]; l != nil {
 		m.peer, m.control = l.ch.Peer, l.ch.Peer.AddrPort
 	}
-	a := r.pending[e.ID]
-	delete(r.pending, e.ID)
-	r.arriving = max(0, r.arriving-1)
 	r.members[e.ID] = m
-	if a != nil {
-		m.caller, m.callee = a.caller, a.callee
-		a.member = m
-	}
 	r.mu.Unlock()
 	r.log.Info("leaf joined", "leaf", e.ID, "address", m.control)
 	r.events.add(Event{Kind: Joined, Member: e.ID})
@@ -210,6 +235,7 @@ func (r *Root) joined(e control.Event) {
 		r.machine.Evict(time.Now(), e.ID, transport.WSAECONNABORTED, "the root's accept call was cancelled")
 		return
 	}
+	a.member = m
 	close(a.done)
 }
 
@@ -231,6 +257,7 @@ func (r *Root) left(e control.Event) {
 	r.log.Info("leaf left", "leaf", e.ID, "code", int(e.Code), "why", e.Text)
 	r.events.add(Event{Kind: Left, Member: e.ID, Code: e.Code, Text: e.Text})
 	if m != nil {
+		r.leavers = append(r.leavers, m)
 		m.end(e)
 	}
 }
@@ -246,18 +273,21 @@ func (r *Root) hangup(id uint32) {
 	}
 }
 
-// fatal ends the session: without keys nothing may go on.
+// fatal ends the session: without keys nothing may go on. What is left is for
+// Close to free.
 func (r *Root) fatal(what string, err error) {
 	err = &transport.Error{Op: "rekey", Group: r.group, Code: transport.WSASYSCALLFAILURE, Err: fmt.Errorf("%s: %w", what, err)}
 	r.log.Error("the session ends", "cause", err)
 	r.mu.Lock()
-	if r.failed == nil {
+	if r.failed == nil && !r.ended {
 		r.failed = err
 	}
+	r.ended = true
 	r.mu.Unlock()
+	r.listener.Close()
 	r.s.EndReceive(err)
 	r.machine.Close(time.Now(), transport.WSAECONNABORTED, "the root could not make keys")
-	time.AfterFunc(linkFarewell, func() { r.cancel(err) })
+	r.cancel(err) // the loop ends when the machine's last words are with the links
 }
 
 // rtt is the first guess of a leaf's round trip.
@@ -279,7 +309,7 @@ func (r *Root) watch() {
 }
 
 // authorize asks the authorizer about a proven connection; it fails closed.
-func (r *Root) authorize(id uint32, token []byte) (err error) {
+func (r *Root) authorize(ctx context.Context, id uint32, token []byte) (err error) {
 	if r.c.Authorize == nil {
 		return nil
 	}
@@ -287,16 +317,19 @@ func (r *Root) authorize(id uint32, token []byte) (err error) {
 	if l == nil {
 		return errOver("authorize")
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, authorizeWithin)
+	ctx, cancel := context.WithTimeout(ctx, authorizeWithin)
 	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
 	done := make(chan error, 1)
 	go func() {
+		err := errors.New("the authorizer panicked or ended its goroutine")
 		defer func() {
 			if p := recover(); p != nil {
-				done <- fmt.Errorf("the authorizer panicked: %v", p)
+				err = fmt.Errorf("the authorizer panicked: %v", p)
 			}
+			done <- err
 		}()
-		done <- r.c.Authorize(ctx, l.ch.Peer, token)
+		err = r.c.Authorize(ctx, l.ch.Peer, token)
 	}()
 	select {
 	case err := <-done:
