@@ -76,7 +76,7 @@ type Session struct {
 func New(c Config) (*Session, error) {
 	switch {
 	case c.Self == 0, c.Sealer == nil, c.Unicast == nil, len(c.Streams) == 0, !c.GroupAddr.IsValid():
-		return nil, fail("start data plane", transport.WSAEINVAL, errors.New("Self, Sealer, Unicast, GroupAddr and Streams are required"))
+		return nil, fail("start data plane", transport.WSAEINVAL, errors.New("missing one of Self, Sealer, Unicast, GroupAddr, Streams: all are required"))
 	}
 	s := &Session{c: c, log: c.Logger, origin: time.Now(), done: make(chan struct{})}
 	if s.log == nil {
