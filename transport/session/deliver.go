@@ -121,20 +121,17 @@ func (x *receiver) lastMissed() uint64 {
 
 // sleep lets go of the lock until there may be something to read.
 func (x *receiver) sleep(ctx context.Context) error {
-	x.wait++
+	rung := x.bell.enter()
 	x.mu.Unlock()
 	var err error
 	select {
-	case <-x.bell:
+	case <-rung:
 	case <-ctx.Done():
 		err = transport.Explain("receive", transport.Group{}, context.Cause(ctx))
 	case <-x.s.done:
 	}
 	x.mu.Lock()
-	x.wait--
-	if x.wait > 0 {
-		x.bell.ring()
-	}
+	x.bell.leave(rung)
 	if err == nil && x.s.closed() && x.end == nil {
 		err = errClosed("receive")
 	}
@@ -150,7 +147,5 @@ func (s *Session) EndReceive(err error) {
 	if x.end == nil {
 		x.end = err
 	}
-	if x.wait > 0 {
-		x.bell.ring()
-	}
+	x.bell.ring()
 }

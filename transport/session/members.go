@@ -48,7 +48,7 @@ func (s *Session) RemoveMember(id uint32) {
 	now := time.Now()
 	t.sender.Expel(now, id)
 	t.push(now)
-	t.ringWaiting()
+	t.room.ring()
 	t.armSender()
 }
 

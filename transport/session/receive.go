@@ -29,7 +29,6 @@ type receiver struct {
 	ready []*peer              // have something to read, in turn
 	first int                  // ready[first:] is the queue
 	bell  bell
-	wait  int       // Recvs that wait
 	end   error     // what Recv says once everything was read; nil: more may come
 	room  int       // packets a socket buffer holds
 	now   time.Time // when the last packets came
@@ -68,7 +67,7 @@ type held struct {
 }
 
 func (x *receiver) init(s *Session) {
-	x.s, x.pool, x.peers, x.bell = s, flow.NewPool(s.c.Budget), make(map[uint32]*peer), newBell()
+	x.s, x.pool, x.peers = s, flow.NewPool(s.c.Budget), make(map[uint32]*peer)
 	x.heard, x.now = make(chan struct{}), s.origin
 	conn := s.c.Unicast
 	if s.c.Group != nil {
@@ -258,7 +257,7 @@ func (x *receiver) enqueue(p *peer) {
 
 // rouse wakes a Recv that waits for what is there.
 func (x *receiver) rouse() {
-	if x.wait > 0 && x.first < len(x.ready) {
+	if x.first < len(x.ready) {
 		x.bell.ring()
 	}
 }

@@ -87,7 +87,7 @@ func (t *transmitter) takeReports() {
 	}
 	t.push(now)
 	t.full = t.full && t.sender.Due(now) >= queueLimit
-	t.ringWaiting()
+	t.room.ring()
 	t.armSender()
 }
 

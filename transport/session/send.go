@@ -49,13 +49,12 @@ type transmitter struct {
 	failing  time.Time                 // since when the system refuses; zero: it does not
 	retryAt  time.Time
 	cause    error
-	waiting  int       // Sends and Drains that wait for room
 	now      time.Time // see clock
 	gathered int       // bytes written since the last look at what is due
 	filled   int       // batches that were full since the last look at flushAt
 	full     bool      // too much waits to be sent
 	reports  reports   // feedback that came while the mutex was held
-	room     bell
+	room     bell      // Sends and Drains that wait
 	counts   sendCounts
 	drops    [NumDrops]uint64 // of feedback
 
@@ -66,7 +65,7 @@ type transmitter struct {
 type sendCounts struct{ packets, bytes, batches, failed uint64 }
 
 func (t *transmitter) init(s *Session) error {
-	t.s, t.addrs, t.room = s, make(map[uint32]netip.AddrPort), newBell()
+	t.s, t.addrs = s, make(map[uint32]netip.AddrPort)
 	if s.c.ReceiveOnly {
 		return nil
 	}
@@ -174,21 +173,18 @@ func (t *transmitter) leave(n int) {
 // wait lets go of the lock until there may be room.
 func (t *transmitter) wait(ctx context.Context, op string) error {
 	t.armSender()
-	t.waiting++
+	rung := t.room.enter()
 	t.unlock()
 	var err error
 	select {
-	case <-t.room:
+	case <-rung:
 	case <-ctx.Done():
 		err = transport.Explain(op, transport.Group{}, context.Cause(ctx))
 	case <-t.s.done:
 		err = errClosed(op)
 	}
 	t.mu.Lock()
-	t.waiting--
-	if t.waiting > 0 { // the bell has room for one ring: pass it on
-		t.room.ring()
-	}
+	t.room.leave(rung)
 	return err
 }
 
@@ -285,17 +281,11 @@ func (t *transmitter) advance(now time.Time) {
 	}
 	t.sender.Advance(now)
 	t.push(now)
-	t.ringWaiting()
+	t.room.ring()
 	if !t.greetAt.IsZero() && !now.Before(t.greetAt) {
 		t.greet(now)
 	}
 	t.s.wake.arm(earliest(earliest(t.flushAt, t.retryAt), earliest(t.greetAt, t.next())))
-}
-
-func (t *transmitter) ringWaiting() {
-	if t.waiting > 0 {
-		t.room.ring()
-	}
 }
 
 // Flush sends what was gathered without waiting for company.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/flow"
@@ -141,6 +143,39 @@ func FuzzStart(f *testing.F) {
 		edges, ok := ParseStart(frame)
 		if ok && !bytes.Equal(AppendStart(nil, edges), frame) {
 			t.Fatalf("%x parses and encodes differently", frame)
+		}
+	})
+}
+
+// In a bubble time passes only while everybody waits: waiters that wake each
+// other in turn would stop it, and the test would hang.
+func TestSeveralThatWaitDoNotWakeEachOtherForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send, recv := pair(t, true, flow.Reliable) // nobody reads: the window fills
+		defer recv.Close()
+		defer send.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		done := make(chan error, 4)
+		for range 3 {
+			go func() {
+				for {
+					if err := send.Send(ctx, 0, make([]byte, 64<<10)); err != nil {
+						done <- err
+						return
+					}
+				}
+			}()
+		}
+		time.Sleep(10 * time.Millisecond) // the three wait
+		go func() { done <- send.Drain(ctx) }()
+		for range cap(done) {
+			if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		}
+		if send.Stats().Sender.Messages == 0 {
+			t.Error("nothing was sent")
 		}
 	})
 }
