@@ -208,13 +208,9 @@ func (r *Root) Invite(ctx context.Context, leaf netip.AddrPort, data []byte) (*M
 	if err := inv.Check(); err != nil {
 		return nil, err
 	}
-	conn, err := r.c.Network.Dial(ctx, netip.AddrPort{}, leaf)
+	ch, err := r.c.reach(ctx, "invite", leaf, crypto.RoleRoot)
 	if err != nil {
 		return nil, r.unlessOver("invite", err)
-	}
-	ch, err := prove(ctx, conn, crypto.RoleRoot, r.c.Identity)
-	if err != nil {
-		return nil, r.unlessOver("invite", proofError("invite", err))
 	}
 	id, err := r.adopt(ch)
 	if err != nil {

@@ -116,6 +116,27 @@ func TestClose_DoesNotWaitLongForAPeerThatDoesNotRead(t *testing.T) {
 	})
 }
 
+func TestLink_APeerThatReadsNothingIsLetGo(t *testing.T) {
+	inRoom(t, 7, quick, func(r *room) {
+		patient := func(c *Config) { c.Silence = time.Minute }
+		root := r.listen(patient)
+		l, m := r.join("leaf", nil, patient)
+		free := make(chan struct{})
+		go l.do(func(time.Time, *control.Leaf) { <-free }) // nothing is read from its connection
+		start := time.Now()
+		for m.Chat(r.ctx, make([]byte, control.MaxChat)) == nil {
+		}
+		if d := time.Since(start); d < linkProgress || d > 2*linkProgress || m.Err() == nil {
+			r.Errorf("after %v: %v", d, m.Err())
+		}
+		if n := len(root.Members()); n != 0 {
+			r.Errorf("%d members are left", n)
+		}
+		close(free)
+		l.Close()
+	})
+}
+
 func TestR230_SideChatInALoopWaitsForItsReader(t *testing.T) {
 	inRoom(t, 4, quick, func(r *room) {
 		r.listen(nil)

@@ -127,7 +127,7 @@ func Join(ctx context.Context, root netip.AddrPort, data []byte, c Config) (*Lea
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.JoinTimeout)
 	defer cancel()
-	ch, err := c.reach(ctx, root)
+	ch, err := c.reach(ctx, "join", root, crypto.RoleLeaf)
 	if err != nil {
 		return nil, err
 	}
@@ -156,25 +156,25 @@ func (c Config) request(data []byte) control.Join {
 }
 
 // reach dials and proves. A connection that is cut before it is proven is
-// dialled again after a short random while: a root under attack closes the
+// dialled again after a short random while: who is under attack closes the
 // oldest ones.
-func (c Config) reach(ctx context.Context, root netip.AddrPort) (*crypto.Channel, error) {
+func (c Config) reach(ctx context.Context, op string, to netip.AddrPort, role crypto.Role) (*crypto.Channel, error) {
 	for try := 0; ; try++ {
-		conn, err := c.Network.Dial(ctx, netip.AddrPort{}, root)
+		conn, err := c.Network.Dial(ctx, netip.AddrPort{}, to)
 		if err != nil {
 			return nil, err
 		}
-		ch, err := prove(ctx, conn, crypto.RoleLeaf, c.Identity)
+		ch, err := prove(ctx, conn, role, c.Identity)
 		if err == nil {
 			return ch, nil
 		}
 		if try == reachTries || !cutOff(err) || ctx.Err() != nil {
-			return nil, proofError("join", err)
+			return nil, proofError(op, err)
 		}
 		select {
 		case <-time.After(reachPause()):
 		case <-ctx.Done():
-			return nil, proofError("join", err)
+			return nil, proofError(op, err)
 		}
 	}
 }

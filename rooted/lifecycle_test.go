@@ -120,7 +120,7 @@ func (f *life) judge(*Request) Verdict {
 }
 
 func (f *life) happen(root *Root) {
-	switch f.random.IntN(12) {
+	switch f.random.IntN(13) {
 	case 0, 1, 2, 3:
 		f.start(func(d *rand.Rand) { f.joinOne(root, d) })
 	case 4:
@@ -139,6 +139,10 @@ func (f *life) happen(root *Root) {
 		f.net.Heal()
 	case 10:
 		f.wg.Go(func() { f.chatter(root) })
+	case 11:
+		host := fmt.Sprintf("leaf%d", f.random.IntN(5))
+		f.net.Kill(host)
+		f.net.Host(host) // starts again
 	default:
 		f.wg.Go(func() { f.send(root) })
 	}
