@@ -189,39 +189,47 @@ func (s *stage) deliver(size int64, group string, root netip.Addr) {
 }
 
 func TestLab_FileToThreeLeavesAtEveryLoss(t *testing.T) {
-	for _, loss := range []float64{0, 1, 5} {
-		t.Run(fmt.Sprintf("loss %v%%", loss), func(t *testing.T) {
-			s := newStage(t, netlab.Options{})
-			if err := s.root.SetOffload(false); err != nil { // the filter is to see single packets
-				t.Fatal(err)
-			}
-			for _, h := range s.leaves {
-				if err := h.SetLoss(netlab.In, loss); err != nil {
-					t.Fatal(err)
+	for _, kind := range []string{"IPv4", "IPv6", "source-specific"} {
+		for _, loss := range []float64{0, 1, 5} {
+			t.Run(fmt.Sprintf("%s, loss %v%%", kind, loss), func(t *testing.T) {
+				s := newStage(t, netlab.Options{})
+				s.lossy(loss)
+				group, root := "239.192.10.1:7101", s.root.Addr4()
+				switch kind {
+				case "IPv6":
+					group, root = "[ff15::10:1]:7101", s.root.Addr6()
+				case "source-specific":
+					group = root.String() + "@232.192.10.1:7101"
 				}
-			}
-			begin := time.Now()
-			s.deliver(256<<20, "239.192.10.1:7101", s.root.Addr4())
-			t.Logf("256 MiB to three leaves in %.1f s", time.Since(begin).Seconds())
-			for _, h := range s.leaves {
-				if n, err := h.Lost(netlab.In); loss > 0 && (err != nil || n == 0) {
-					t.Errorf("%s lost nothing: %v", h.Name(), err)
+				begin := time.Now()
+				s.deliver(256<<20, group, root)
+				t.Logf("256 MiB to three leaves in %.1f s", time.Since(begin).Seconds())
+				for _, h := range s.leaves {
+					if n, err := h.Lost(netlab.In); loss > 0 && (err != nil || n == 0) {
+						t.Errorf("%s lost nothing: %v", h.Name(), err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
-func TestLab_IPv6AndSourceSpecific(t *testing.T) {
-	s := newStage(t, netlab.Options{})
+// lossy makes every leaf lose single packets, each by itself.
+func (s *stage) lossy(percent float64) {
+	s.Helper()
+	if err := s.root.SetOffload(false); err != nil { // the filter is to see single packets
+		s.Fatal(err)
+	}
 	for _, h := range s.leaves {
-		if err := h.SetLoss(netlab.In, 1); err != nil {
-			t.Fatal(err)
+		if err := h.SetLoss(netlab.In, percent); err != nil {
+			s.Fatal(err)
 		}
 	}
-	s.root.SetOffload(false)
-	s.deliver(16<<20, "[ff15::10:1]:7101", s.root.Addr6())
-	s.deliver(16<<20, s.root.Addr4().String()+"@232.192.10.1:7101", s.root.Addr4())
+}
+
+func TestLab_IPv6SourceSpecific(t *testing.T) {
+	s := newStage(t, netlab.Options{})
+	s.lossy(1)
 	s.deliver(16<<20, s.root.Addr6().String()+"@[ff35::8000:1]:7101", s.root.Addr6())
 }
 
