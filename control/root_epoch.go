@@ -89,7 +89,10 @@ func (r *Root) SetEpoch(now time.Time, epoch uint64, kind Kind, body []byte, wel
 		}
 	}
 	r.wake(now)
-	k.epoch, k.settling, k.until = epoch, true, now.Add(settle)
+	if !k.settling { // one that overtakes another does not begin the wait anew: a leaver would read on
+		k.settling, k.until = true, now.Add(settle)
+	}
+	k.epoch = epoch
 	k.sets++
 	k.stepAt = now.Add(min(rekeyGap, time.Duration(len(r.conns))*tellCost))
 	r.beats[1] = nil

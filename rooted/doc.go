@@ -61,6 +61,8 @@
 //   - the one that waits until the group is heard: started by Leaf.welcomed,
 //     ended by a packet, 250 ms or Close.
 //   - Leaf.rejoin: started by Leaf.hearing when the group falls silent; 5 s.
+//   - the one that waits for the last data of who said goodbye: started by
+//     Leaf.closed and Root.left, ended by the data, 250 ms or Close.
 //   - LeafListener.admit: as the root's; started by ListenLeaf.
 //   - LeafListener.prove: started by LeafListener.admit, at most 256 that have no
 //     invitation yet; it ends when Accept has decided its invitation, or that

@@ -194,6 +194,30 @@ func TestInbox_TellsWhatItDidNotKeepInItsPlace(t *testing.T) {
 	}
 }
 
+func TestR216_WhoIsClosedIsToldHowMuchItMisses(t *testing.T) {
+	for name, end := range map[string]func(r *room, m *Member){
+		"the member's Close": func(_ *room, m *Member) { m.Close() },
+		"the root's Close":   func(r *room, _ *Member) { r.root.Close() },
+	} {
+		inRoom(t, 8, quick, func(r *room) {
+			root := r.listen(nil)
+			l, m := r.join("leaf", nil, nil)
+			time.Sleep(time.Second)
+			r.net.Filter(func(p simnet.Packet) bool { return p.From != "root" })
+			for i := range 10 {
+				if err := root.Send(r.ctx, numbered(i)); err != nil {
+					r.Fatal(err)
+				}
+			}
+			end(r, m)
+			if got, missed, err := take(r.T, r.ctx, l.Recv, 0); got != 0 || missed != 10 || err != nil {
+				r.Errorf("%s: %d came, %d told missing, %v", name, got, missed, err)
+			}
+			l.Close()
+		})
+	}
+}
+
 func TestSend_ThatWaitsEndsWithTheMembership(t *testing.T) {
 	inRoom(t, 5, quick, func(r *room) {
 		root := r.listen(nil)

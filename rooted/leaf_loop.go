@@ -1,7 +1,6 @@
 package rooted
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -292,41 +291,6 @@ func (l *Leaf) started(e control.Event) {
 	l.member = true
 	l.mu.Unlock()
 	close(l.entered)
-}
-
-// closed ends the membership: what is missing and cannot come any more is told
-// as missing, then Recv ends.
-func (l *Leaf) closed(e control.Event) {
-	l.mu.Lock()
-	entered := l.member
-	err := ending("session", e)
-	switch {
-	case e.Own && e.Code == 0:
-		err = errOver("session")
-	case !entered:
-		err = refused("join", cmp.Or(e.Code, transport.WSAECONNREFUSED), e.Text)
-	}
-	l.err = err
-	l.mu.Unlock()
-	l.over.Store(true)
-	if l.s != nil {
-		l.s.FinishSender(control.RootID, toFlow(e.Edges))
-		l.s.ExpelSender(control.RootID, nil)
-		l.s.RemoveMember(control.RootID) // whoever waits to send to it goes on
-		l.s.SetAddress(control.RootID, l.root)
-		for id := range l.peers {
-			l.s.ExpelSender(id, nil)
-			l.s.RemoveMember(id)
-		}
-		l.s.EndReceive(err)
-	}
-	if !entered {
-		close(l.entered)
-	}
-	l.events.add(Event{Kind: Closed, Code: e.Code, Text: e.Text})
-	l.log.Info("the membership is over", "code", int(e.Code), "why", e.Text)
-	l.link.close()
-	close(l.done)
 }
 
 // silence watches for a group that is not heard though the root sends.

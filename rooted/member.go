@@ -127,7 +127,10 @@ func (m *Member) Evict(code transport.Code, reason string) error {
 
 // leave ends the membership. It reports whether the session goes on.
 func (m *Member) leave(code transport.Code, reason string) bool {
-	if m.r.do(func(now time.Time, root *control.Root) { root.Evict(now, m.id, code, reason) }) != nil {
+	if m.r.do(func(now time.Time, root *control.Root) {
+		root.SetEdges(toControl(m.r.s.Edges())) // the leaf is told how much it misses
+		root.Evict(now, m.id, code, reason)
+	}) != nil {
 		return false // the root is over, and so is the membership
 	}
 	<-m.done

@@ -9,6 +9,7 @@ import (
 	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
 )
 
 // arrival is a leaf on its way in, as the call that waits for it sees it.
@@ -243,9 +244,15 @@ func (r *Root) joined(e control.Event) {
 // epoch that shuts it out.
 func (r *Root) left(e control.Event) {
 	r.s.RemoveMember(e.ID)
-	r.s.ExpelSender(e.ID, toFlow(e.Edges))
-	r.ring.Unpair(e.ID)
-	r.ring.Expel(e.ID)
+	edges := toFlow(e.Edges)
+	if e.Code == 0 && !e.Own && r.s.Behind(e.ID, edges) {
+		r.wg.Go(func() {
+			linger(r.ctx, r.s, e.ID, edges)
+			r.deafTo(e.ID, edges)
+		})
+	} else {
+		r.deafTo(e.ID, edges)
+	}
 	if _, ok := r.peers[e.ID]; ok {
 		delete(r.peers, e.ID)
 		r.machine.Senders(time.Now(), nil, []uint32{e.ID})
@@ -260,6 +267,14 @@ func (r *Root) left(e control.Event) {
 		r.leavers = append(r.leavers, m)
 		m.end(e)
 	}
+}
+
+// deafTo hears no more from who left; what did not come, up to edges, is told
+// as missed.
+func (r *Root) deafTo(id uint32, edges []flow.Edge) {
+	r.s.ExpelSender(id, edges)
+	r.ring.Unpair(id)
+	r.ring.Expel(id)
 }
 
 func (r *Root) hangup(id uint32) {

@@ -79,13 +79,13 @@ func (s *Session) Edges() []flow.Edge {
 // that is deleted and made again loses its memberships without an error.
 func (s *Session) ReplaceGroup(conn transport.PacketConn) {
 	s.rx.mu.Lock()
-	old := s.rx.group
-	s.rx.group = conn
-	s.rx.mu.Unlock()
-	if s.closed() {
+	defer s.rx.mu.Unlock()
+	if s.closed() { // Close took this lock after it said so, and waits for readers
 		conn.Close()
 		return
 	}
+	old := s.rx.group
+	s.rx.group = conn
 	s.startReader(conn, true)
 	if old != nil {
 		old.Close()

@@ -46,9 +46,9 @@ type opened struct {
 	overflow uint32
 }
 
+// startReader starts a socket's reader; the caller holds the receive lock.
 func (s *Session) startReader(conn transport.PacketConn, group bool) {
 	r := &reader{s: s, conn: conn, group: group, merged: conn.Info().ReceiveOffload}
-	s.rx.mu.Lock()
 	if r.merged {
 		for range slabsRead {
 			r.slabs = append(r.slabs, s.rx.pool.Get())
@@ -60,7 +60,6 @@ func (s *Session) startReader(conn transport.PacketConn, group bool) {
 		r.ds = make([]transport.Datagram, plainRead)
 	}
 	r.small = s.rx.pool.Get()
-	s.rx.mu.Unlock()
 	s.wg.Go(r.run)
 }
 
@@ -212,6 +211,10 @@ func (r *reader) handApart(now time.Time) {
 	t := &r.s.tx
 	for i := range r.apart {
 		o := &r.apart[i]
+		if !o.Pairwise && o.Payload[0] != frameProbe && r.s.keyFor(o.Sender) != 0 {
+			r.drops[DropFrame]++ // some member's, in the name of one who has a key of its own
+			continue
+		}
 		if o.Payload[0] < frameStart {
 			if t.sender == nil || !t.reports.add(o.Sender, o.addr, o.Payload) {
 				r.drops[DropKind]++
@@ -229,17 +232,20 @@ func (r *reader) handApart(now time.Time) {
 	r.apart = r.apart[:0]
 }
 
-// note remembers that the group is heard, and under which epoch. A packet of
-// an epoch that is not known here counts as well: it shows that the network
-// lets the group through, and proves nothing else.
+// note remembers that the group is heard, and under which epoch. That the
+// network lets the group through is shown by a packet of a key that is not known
+// here as well: a joiner may not have it yet. Only what opens is counted.
 func (r *reader) note(o *Opened, drop Drop) {
 	x := &r.s.rx
 	if drop != DropNone && drop != DropKey && drop != DropClosed && drop != DropSender {
 		return
 	}
-	x.groupPackets.Add(1)
 	x.heardOnce.Do(func() { close(x.heard) })
-	if drop != DropNone || r.s.c.Heard == nil {
+	if drop != DropNone {
+		return
+	}
+	x.groupPackets.Add(1)
+	if r.s.c.Heard == nil {
 		return
 	}
 	for {

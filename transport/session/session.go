@@ -88,6 +88,8 @@ func New(c Config) (*Session, error) {
 	s.rx.init(s)
 	s.wr.init(s)
 	s.wake.init(s)
+	s.rx.mu.Lock()
+	defer s.rx.mu.Unlock()
 	s.startReader(c.Unicast, false)
 	if c.Group != nil {
 		s.rx.group = c.Group
@@ -102,13 +104,13 @@ func New(c Config) (*Session, error) {
 func (s *Session) Close() error {
 	s.once.Do(func() {
 		close(s.done)
-		s.wake.stop()
 		s.c.Unicast.Close()
 		s.rx.mu.Lock()
 		if s.rx.group != nil {
 			s.rx.group.Close()
 		}
 		s.rx.mu.Unlock()
+		s.wake.stop() // after the sockets: a callback may be stuck in a write
 	})
 	s.wg.Wait()
 	s.rx.close()
