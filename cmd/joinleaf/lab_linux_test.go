@@ -251,7 +251,7 @@ func TestLab_TheWireCarriesEachPacketOnceAndNoPlaintext(t *testing.T) {
 		t.Fatal(err)
 	}
 	send := s.start(s.root, nil, nil, "send", "--in", path, "--group", "239.192.10.2:7101", "--listen", s.root.Addr4().String()+":7100",
-		"--iface", netlab.Device, "--wait-for", "3", "--code-file", s.code, "--rate", "20MB/s") // tcpdump is to keep up
+		"--iface", netlab.Device, "--wait-for", "3", "--code-file", s.code, "--rate", "8MB/s") // tcpdump is to keep up
 	s.until(send, "other side")
 	var recvs []*run
 	for _, h := range s.leaves {

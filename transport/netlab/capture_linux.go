@@ -57,7 +57,7 @@ func (l *Lab) Capture(o CaptureOptions) (*Capture, error) {
 	}
 	// -Z root: Debian's tcpdump otherwise becomes a user who may not write
 	// into a test's directory.
-	args := []string{"-i", device, "-n", "-Z", "root", "-s", "262144", "-B", "8192", "--immediate-mode", "-U", "-w", o.File}
+	args := []string{"-i", device, "-n", "-Z", "root", "-s", "262144", "-B", "65536", "--immediate-mode", "-U", "-w", o.File}
 	if o.Filter != "" {
 		args = append(args, o.Filter)
 	}
@@ -69,9 +69,9 @@ func (l *Lab) Capture(o CaptureOptions) (*Capture, error) {
 		return nil, err
 	}
 	c.end = sync.OnceFunc(func() { _ = c.cmd.Process.Signal(os.Interrupt) }) // it may have ended by itself
-	time.AfterFunc(o.For, c.end)
 	select {
 	case <-c.ready:
+		time.AfterFunc(o.For, c.end)
 		return c, nil
 	case <-c.ended:
 		return nil, fmt.Errorf("netlab: capture on %s: %v: %s", device, c.err, strings.Join(c.said, "; "))
