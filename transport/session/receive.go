@@ -185,16 +185,6 @@ func (s *Session) FinishSender(id uint32, edges []flow.Edge) {
 	}
 }
 
-// Received reports whether all that a finished sender owes was received or
-// told missing.
-func (s *Session) Received(id uint32) bool {
-	x := &s.rx
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	p := x.peers[id]
-	return p == nil || p.r.Done()
-}
-
 // drop forgets a sender for good.
 func (x *receiver) drop(p *peer) {
 	add(&x.gone, p.r.Stats())

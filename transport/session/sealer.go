@@ -11,7 +11,7 @@ type Opened = struct {
 }
 
 // Sealer is what the data plane needs of the keys: crypto.Ring is one. Seal is
-// called by one goroutine at a time per destination kind, Open by several.
+// called by one goroutine at a time, Open by several.
 type Sealer interface {
 	// Overhead is what Seal adds to a payload, in bytes.
 	Overhead() int
