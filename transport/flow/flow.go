@@ -46,7 +46,7 @@ const (
 
 	symbolHead = 8     // len 2, head 2, message 4
 	noHead     = 65535 // no message starts in this symbol
-	blockSize  = 64    // symbols of a block, and of a chunk of the ring
+	blockSize  = 64    // symbols of a column of a block, and of a chunk of the ring
 	seqMax     = 1<<48 - 1
 	minSymbol  = 464 // MTU 576
 	maxSymbol  = 65_024
@@ -88,10 +88,11 @@ func SymbolSize(mtu, overhead int) int {
 	return max(0, (mtu-48-overhead-HeadSize)/16*16)
 }
 
-// Frame types, the first byte of every frame. 2, 3 and 7 are kept for PARITY,
-// NOTE and ORDER.
+// Frame types, the first byte of every frame. 7 is kept for ORDER.
 const (
 	frameData   = 1
+	frameParity = 2
+	frameNote   = 3
 	frameBeat   = 4
 	frameNak    = 5
 	frameStatus = 6

@@ -13,7 +13,7 @@ import (
 //
 //	grtt     greatest round trip of the counted members: (16 + low 4 bits) << high 4 bits, in microseconds
 //	leaves   how many members are counted
-//	peak     zero until parity comes: recent maximum of symbols lacking per block
+//	peak     most symbols that some member was heard to lack in one column of a block, of late
 //	loss     worst counted member's loss of late, in 1/255
 //	rate     (low 11 bits) << (high 5 bits) in 1,000 bytes a second; zero: no limit but credit
 //	next     sequence after the last one sent

@@ -87,7 +87,9 @@ func TestS22_TheReceiverBelievesNoNonsense(t *testing.T) {
 	}{
 		"nothing":                {nil, DropMalformed},
 		"NAK":                    {[]byte{frameNak}, DropType},
-		"parity":                 {[]byte{2, 0, 0, 0}, DropType},
+		"an unknown type":        {[]byte{7, 0, 0, 0}, DropType},
+		"half a row":             {[]byte{2, 0, 0, 0}, DropMalformed},
+		"half a note":            {[]byte{3, 1, 0, 0}, DropMalformed},
 		"half a frame":           {d(func(*data) {})[:20], DropMalformed},
 		"no such stream":         {d(func(x *data) { x.stream = 2 }), DropStream},
 		"another class":          {d(func(x *data) { x.class = BestEffort }), DropStream},

@@ -66,6 +66,8 @@ type Receiver struct {
 	told     moment // last STATUS
 	statusAt moment // next STATUS; never: none due
 	random   rand.PCG
+	rebuilt  *Slab // what was rebuilt lies in it, up to used
+	used     int
 	stats    ReceiverStats
 }
 
@@ -73,6 +75,7 @@ type Receiver struct {
 type beatWord struct {
 	grtt   moment
 	leaves int
+	peak   int
 }
 
 // Meta is what the session knows of a packet beside its frame.
@@ -135,7 +138,7 @@ func (r *Receiver) now(t time.Time) moment { return t.Sub(r.c.Start) }
 func (r *Receiver) stream(i int) *stream {
 	if r.streams[i] == nil {
 		e := r.edges[i]
-		r.streams[i] = &stream{id: Stream(i), class: r.c.Streams[i], r: r, start: e.Seq, base: e.Seq, contig: e.Seq, hi: e.Seq,
+		r.streams[i] = &stream{id: Stream(i), class: r.c.Streams[i], r: r, start: e.Seq, kept: e.Seq, block: e.Seq, base: e.Seq, contig: e.Seq, hi: e.Seq,
 			known: e.Seq, first: e.Message, message: e.Message, end: edgeMark{e.Seq, uint32(e.Message)},
 			told: limits{delivered: e.Seq, highest: e.Seq, limit: e.Seq + r.firstLimit()}, last: seqMax}
 	}
@@ -171,6 +174,10 @@ func (r *Receiver) handle(now time.Time, m Meta, frame []byte, s *Slab) Drop {
 	switch frame[0] {
 	case frameData:
 		return r.handleData(t, &m, frame, s)
+	case frameParity:
+		return r.handleParity(t, &m, frame, s)
+	case frameNote:
+		return r.handleNote(t, &m, frame)
 	case frameBeat:
 		return r.handleBeat(t, &m, frame)
 	}
@@ -199,37 +206,52 @@ func (r *Receiver) handleData(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	if st == nil {
 		st = r.stream(int(d.stream))
 	}
-	if drop := st.admit(&d); drop != DropNone {
+	if drop := st.place(t, &d, frame[:HeadSize+symbolHead+len(d.payload)], s); drop != DropNone {
+		return drop
+	}
+	r.stats.Symbols++
+	if d.seq < st.hi-1 {
+		r.filled(t, st, d.seq, -int64(ahead), m.Pairwise)
+	}
+	if len(st.coded) > 0 {
+		st.filledIn(t, d.seq)
+	}
+	if r.limit(st)-st.told.limit >= r.quarter(st) {
+		r.reportCredit(t)
+	}
+	return DropNone
+}
+
+// place puts a symbol into the ring.
+func (st *stream) place(t moment, d *data, frame []byte, s *Slab) Drop {
+	if drop := st.admit(d); drop != DropNone {
 		return drop
 	}
 	at := &st.ring[d.seq&st.mask]
 	if at.b != nil {
 		return DropDuplicate
 	}
-	*at = slot{b: d.payload, slab: s, message: d.message, head: d.head}
+	*at = slot{b: frame, slab: s}
 	if s != nil {
 		s.refs++
 	}
 	st.have[d.seq&st.mask>>6] |= 1 << (d.seq & 63)
 	st.held++
 	st.heardAt = t
-	r.stats.Symbols++
 	if d.seq >= st.hi {
+		if first := d.seq - uint64(d.pos); first > st.block {
+			st.blockBegins(t, d, first)
+		}
 		if d.seq >= st.known {
 			if d.seq > st.known {
-				st.addSection(d.seq, t+r.guard())
+				st.addHole(t, d.seq)
 			}
 			st.known = d.seq + 1
 		}
 		st.hi = d.seq + 1
-	} else {
-		r.filled(t, st, at, d.seq, -int64(ahead), m.Pairwise)
 	}
 	if d.seq == st.contig {
 		st.extend()
-	}
-	if r.limit(st)-st.told.limit >= r.quarter(st) {
-		r.reportCredit(t)
 	}
 	return DropNone
 }
@@ -248,10 +270,10 @@ func (r *Receiver) hear(t moment, sent uint32, m *Meta) {
 
 // filled books a symbol that came after a later one: a repair if it was asked
 // for, else put out of order by the network, which teaches the guard.
-func (r *Receiver) filled(t moment, st *stream, at *slot, seq uint64, late int64, pairwise bool) {
+func (r *Receiver) filled(t moment, st *stream, seq uint64, late int64, pairwise bool) {
 	r.stats.Filled++
 	if seq < st.asked {
-		at.repaired = true
+		st.ring[seq&st.mask].repaired = true
 		r.stats.Repaired++
 		st.progress = true
 	}
@@ -271,7 +293,7 @@ func (r *Receiver) handleBeat(t moment, m *Meta, frame []byte) Drop {
 		}
 	}
 	r.hear(t, f.sent, m)
-	r.beat = beatWord{grtt: unpackGRTT(f.grtt), leaves: int(f.leaves)}
+	r.beat = beatWord{grtt: unpackGRTT(f.grtt), leaves: int(f.leaves), peak: int(f.peak)}
 	r.stats.Beats++
 	for i := range f.n {
 		e := &f.streams[i]

@@ -162,7 +162,7 @@ func TestDraw_SpreadsLargeGroupsOnly(t *testing.T) {
 	st := p.r.stream(0)
 	p.r.beat.grtt = time.Millisecond
 	for _, n := range []int{1, 8} {
-		if p.r.beat.leaves = n; p.r.draw(st) != 0 {
+		if p.r.beat.leaves = n; p.r.draw(st, 0) != 0 {
 			t.Errorf("%d members draw", n)
 		}
 	}
@@ -170,7 +170,7 @@ func TestDraw_SpreadsLargeGroupsOnly(t *testing.T) {
 		p.r.beat.leaves = n
 		early := 0
 		for range 1000 {
-			d := p.r.draw(st)
+			d := p.r.draw(st, 0)
 			if d < 0 || d > 6*time.Millisecond {
 				t.Fatalf("n=%d: %v", n, d)
 			}

@@ -69,7 +69,17 @@ func (r *Receiver) Close() {
 				st.drop(seq)
 			}
 		}
+		st.forget(st.base)
+		for i := range st.coded {
+			for k := range st.coded[i].rows {
+				st.letGo(&st.coded[i].rows[k])
+			}
+		}
+		st.coded = nil
 		st.ring, st.have = nil, nil
 	}
-	r.closed, r.streams = true, nil
+	if r.rebuilt != nil {
+		r.pool.Put(r.rebuilt)
+	}
+	r.closed, r.streams, r.rebuilt = true, nil, nil
 }

@@ -22,26 +22,69 @@ type section struct {
 	end   uint64
 	due   moment
 	tries uint8
+	waits bool // for the end of its block
+}
+
+// addHole notes that symbols below end did not come. In a large group, where
+// repairs are coded, it is asked for once the whole block was sent.
+func (st *stream) addHole(t moment, end uint64) {
+	r := st.r
+	if r.beat.leaves <= fewLeaves || st.class == BestEffort || end <= st.block {
+		st.addSection(end, t+r.guard())
+		return
+	}
+	if n := len(st.sections); n > 0 && st.sections[n-1].waits {
+		st.sections[n-1].end = end
+		return
+	}
+	st.addSection(end, t+r.guard()+blockSpan)
+	st.sections[len(st.sections)-1].waits = true
+}
+
+// blockBegins hears of a new block: what the one before lacks is asked for now,
+// by who lacks most first.
+func (st *stream) blockBegins(t moment, d *data, first uint64) {
+	before := st.block
+	st.block = first
+	if st.r.beat.leaves <= fewLeaves {
+		return
+	}
+	if first > st.known {
+		st.addSection(first, t+st.r.guard())
+		st.known = first
+	}
+	due := never
+	for i := range st.sections {
+		c := &st.sections[i]
+		if !c.waits {
+			continue
+		}
+		if due == never {
+			lacking := st.missing(max(before, st.contigOrBase()), first)
+			due = t + st.r.guard() + st.r.draw(st, (lacking+1<<d.interleave-1)>>d.interleave)
+		}
+		c.waits, c.due = false, due
+	}
 }
 
 // addSection notes holes below end that are new. There are at most 32
 // sections; then the two oldest become one.
 func (st *stream) addSection(end uint64, due moment) {
-	due += st.r.draw(st)
+	due += st.r.draw(st, 0)
 	n := len(st.sections)
 	if n > 0 {
 		l := &st.sections[n-1]
 		if l.end >= end {
 			return
 		}
-		if l.tries == 0 && due-l.due < leastGuard/2 {
+		if l.tries == 0 && !l.waits && due-l.due < leastGuard/2 {
 			l.end = end
 			return
 		}
 	}
 	if n == mostSections {
 		a, b := st.sections[0], &st.sections[1]
-		b.due, b.tries = min(a.due, b.due), min(a.tries, b.tries)
+		b.due, b.tries, b.waits = min(a.due, b.due), min(a.tries, b.tries), false
 		st.sections = append(st.sections[:0], st.sections[1:]...)
 	}
 	st.sections = append(st.sections, section{end: end, due: due})
@@ -49,8 +92,9 @@ func (st *stream) addSection(end uint64, due moment) {
 
 // draw spreads the NAKs of a large group: most members draw late, and what the
 // first ones asked for fills the others' holes as well. L = ln n + 1, T = 6
-// GRTT; the distribution is that of RFC 5740.
-func (r *Receiver) draw(st *stream) moment {
+// GRTT; the distribution is that of RFC 5740. Who lacks most in a column, by
+// what was lacking of late, speaks first.
+func (r *Receiver) draw(st *stream, lacking int) moment {
 	n := r.beat.leaves
 	if n <= fewLeaves || st.class == BestEffort || r.c.NoFeedback {
 		return 0
@@ -60,6 +104,9 @@ func (r *Receiver) draw(st *stream) moment {
 	u := float64(r.random.Uint64()>>11) / (1 << 53)
 	x := u*l/t + l/(t*(math.Exp(l)-1))
 	d := t / l * math.Log(x*(math.Exp(l)-1)*t/l)
+	if r.beat.peak > 0 {
+		d *= 1 - float64(min(lacking, r.beat.peak))/float64(2*r.beat.peak)
+	}
 	return moment(max(0, min(d, t)) * float64(time.Second))
 }
 
@@ -126,6 +173,9 @@ func (r *Receiver) Advance(now time.Time) {
 		}
 		if st.gone > st.contig || st.lost {
 			st.settle()
+		}
+		if len(st.coded) > 0 {
+			st.tidyParity()
 		}
 		st.rest(t)
 	}
@@ -224,6 +274,12 @@ func (st *stream) appendNak(t moment, dst []byte) []byte {
 				break
 			}
 			stop := min(st.whole(hole, upTo), hole+uint64(budget))
+			if len(st.coded) > 0 {
+				if stop = st.unanswered(hole, stop); stop == hole {
+					from = hole + 1
+					continue
+				}
+			}
 			if end == 0 {
 				f.base, end = hole, hole
 				dst = r.nakHead(t, dst, &f)
@@ -260,7 +316,7 @@ func (st *stream) reask(t moment, i int, from, upTo uint64) {
 		st.sections[i+1] = tail
 		c = &st.sections[i]
 	}
-	c.due = t + st.r.again(c.tries)
+	c.due = t + st.r.again(c.tries) + st.r.draw(st, 0)
 	c.tries = min(c.tries+1, 100)
 	st.asked = max(st.asked, from)
 }

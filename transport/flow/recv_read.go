@@ -81,9 +81,7 @@ func (st *stream) ready() bool {
 		if n == 0 || size > uint64(st.r.c.MaxMessage) {
 			st.r.stats.Garbled++
 			st.lose()
-			st.drop(st.base)
-			st.skipped++
-			st.base++
+			st.skip()
 			return false
 		}
 		st.size, st.length = int(size), n
@@ -100,10 +98,8 @@ func (st *stream) copyOut(p []byte) (repaired bool) {
 		p, cur = p[n:], cur[n:]
 		repaired = repaired || st.ring[st.base&st.mask].repaired
 		if len(cur) == 0 {
-			st.drop(st.base)
-			st.taken++
-			if st.base++; st.base < st.contig {
-				cur = st.ring[st.base&st.mask].b
+			if st.take(); st.base < st.contig {
+				cur = st.ring[st.base&st.mask].payload()
 			} else {
 				cur = nil
 			}
@@ -148,8 +144,15 @@ func (st *stream) settle() {
 	}
 }
 
-// walk looks for the next record from base on; false: it must wait.
+// walk looks for the next record from base on; false: it must wait. What it
+// passes is no help in rebuilding any more.
 func (st *stream) walk() bool {
+	found := st.search()
+	st.forget(st.base)
+	return found
+}
+
+func (st *stream) search() bool {
 	for st.base < st.hi {
 		at := &st.ring[st.base&st.mask]
 		if at.b == nil {
@@ -161,19 +164,24 @@ func (st *stream) walk() bool {
 			st.base++
 			continue
 		}
-		number, ok := st.expand(at.message)
-		if ok && at.head != noHead && number >= st.walked {
+		number, ok := st.expand(at.message())
+		if ok && at.head() != noHead && number >= st.walked {
 			st.resume(number, at)
 			return true
 		}
 		if ok {
 			st.walked = max(st.walked, number)
 		}
-		st.drop(st.base)
-		st.skipped++
-		st.base++
+		st.skip()
 	}
 	return st.walkTail()
+}
+
+// skip passes over a symbol that is of no use.
+func (st *stream) skip() {
+	st.drop(st.base)
+	st.skipped++
+	st.base++
 }
 
 // resume puts the cursor on the record that starts in base.
@@ -182,8 +190,8 @@ func (st *stream) resume(number uint64, at *slot) {
 	st.tell(number)
 	st.contig, st.avail = st.base, 0
 	st.extend()
-	st.cur = at.b[at.head:]
-	st.avail -= int(at.head)
+	st.cur = at.payload()[at.head():]
+	st.avail -= int(at.head())
 }
 
 // walkTail passes over the end, of which nothing is held.

@@ -1,21 +1,29 @@
 package flow
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
-// slot is one symbol that is held: its payload, which lies in slab.
+// slot is one symbol that is here: its DATA frame without zeros behind, which
+// lies in slab.
 type slot struct {
 	b        []byte
 	slab     *Slab
-	message  uint32
-	head     uint16
 	repaired bool
 }
 
+func (s *slot) payload() []byte { return s.b[HeadSize+symbolHead:] }
+func (s *slot) head() uint16    { return binary.BigEndian.Uint16(s.b[HeadSize+2:]) }
+func (s *slot) message() uint32 { return binary.BigEndian.Uint32(s.b[HeadSize+4:]) }
+func (s *slot) pos() uint16     { return binary.BigEndian.Uint16(s.b[10:]) }
+
 // stream is one stream of the sender. In sequences:
 //
-//	start <= base <= contig <= hi <= known
-//	         [base, contig) held, all of it; the cursor is in base
-//	                [contig, hi) some held; [hi, known) none
+//	start <= kept <= base <= contig <= hi <= known
+//	         [kept, base) read, but their block may need them to be rebuilt
+//	                [base, contig) held, all of it; the cursor is in base
+//	                        [contig, hi) some held; [hi, known) none
 type stream struct {
 	id    Stream
 	class Class
@@ -27,6 +35,7 @@ type stream struct {
 	mask uint64
 
 	start  uint64
+	kept   uint64 // first symbol that is still in the ring
 	base   uint64 // first symbol that the application has not taken whole
 	contig uint64 // first symbol that is missing
 	hi     uint64 // after the highest held
@@ -46,10 +55,13 @@ type stream struct {
 	end     edgeMark
 	walked  uint64 // while lost: the least number of the next record
 
-	sections []section
-	progress bool   // an asked symbol came since the last NAK
-	told     limits // by the last STATUS
-	heardAt  moment
+	sections   []section
+	block      uint64       // first symbol of the newest block of which something came
+	coded      []codedBlock // parity
+	parityHeld int          // rows in them
+	progress   bool         // an asked symbol came since the last NAK
+	told       limits       // by the last STATUS
+	heardAt    moment
 
 	lostSymbols uint64
 	skipped     uint64
@@ -94,8 +106,8 @@ func (st *stream) admit(d *data) Drop {
 	if r.pool.Over() && d.seq >= st.hi && st.held >= reserve {
 		return DropBudget
 	}
-	if d.seq-st.base >= uint64(len(st.ring)) {
-		st.grow(d.seq - st.base)
+	if d.seq-st.kept >= uint64(len(st.ring)) {
+		st.grow(d.seq - st.kept)
 	}
 	return DropNone
 }
@@ -120,10 +132,10 @@ func (st *stream) grow(distance uint64) {
 	}
 	old, mask := st.ring, st.mask
 	st.ring, st.have, st.mask = make([]slot, n), make([]uint64, n/64), uint64(n-1)
-	if st.held == 0 {
+	if len(old) == 0 {
 		return
 	}
-	for seq := st.base; seq < st.hi; seq++ {
+	for seq := st.kept; seq < st.hi; seq++ {
 		if s := &old[seq&mask]; s.b != nil {
 			st.ring[seq&st.mask] = *s
 			st.have[seq&st.mask>>6] |= 1 << (seq & 63)
@@ -139,24 +151,55 @@ func (st *stream) extend() {
 		if b == nil {
 			break
 		}
-		avail += len(b)
+		avail += len(b) - HeadSize - symbolHead
 		seq++
 	}
 	if st.cur == nil && !st.lost && seq > st.base {
-		st.cur = st.ring[st.base&st.mask].b
+		st.cur = st.ring[st.base&st.mask].payload()
 	}
 	st.contig, st.avail = seq, avail
 }
 
-// drop frees a slot that is held.
+// drop frees a slot that is held; the caller moves base past it.
 func (st *stream) drop(seq uint64) {
+	st.free(seq)
+	st.held--
+}
+
+// free lets go of a symbol.
+func (st *stream) free(seq uint64) {
 	at := &st.ring[seq&st.mask]
 	if at.slab != nil {
 		at.slab.release()
 	}
 	*at = slot{}
 	st.have[seq&st.mask>>6] &^= 1 << (seq & 63)
+}
+
+// take moves base past a symbol that was read whole. It stays until its block
+// ends, or has come whole: what the block lacks may be rebuilt with it.
+func (st *stream) take() {
+	at := &st.ring[st.base&st.mask]
 	st.held--
+	st.taken++
+	first := st.base - uint64(at.pos())
+	if st.kept < first {
+		st.forget(min(first, st.base))
+	}
+	st.base++
+	if st.class == BestEffort || first+blockSize<<(at.b[1]>>5) <= st.contig {
+		st.forget(st.base)
+	}
+}
+
+// forget frees what was read below to.
+func (st *stream) forget(to uint64) {
+	for end := min(to, st.kept+uint64(len(st.ring))); st.kept < end; st.kept++ {
+		if st.holds(st.kept) {
+			st.free(st.kept)
+		}
+	}
+	st.kept = max(st.kept, to)
 }
 
 // hole is the first missing symbol in [from, to), or to. Bits past hi say
@@ -192,6 +235,7 @@ func (st *stream) whole(from, to uint64) uint64 {
 // rest gives the ring back once nothing is held and nothing came for a while.
 func (st *stream) rest(t moment) {
 	if st.held == 0 && st.ring != nil && st.base == st.known && t-st.heardAt >= idleAfter {
+		st.forget(st.base)
 		st.ring, st.have, st.mask, st.sections = nil, nil, 0, nil
 	}
 }

@@ -2,17 +2,22 @@ package flow
 
 // ReceiverStats is a snapshot of a Receiver's books. They balance at any time:
 //
-//	Frames = Symbols + Beats + Drops.Total()
+//	Frames = Symbols + Parity + Notes + Beats + Drops.Total()
 //	per stream: Known - Start = Taken + Skipped + Lost + Held + Missing
 //	per stream: messages up to NextMessage = delivered + told missing
 type ReceiverStats struct {
 	Frames  uint64 // handed to Handle
 	Symbols uint64 // of these, new
+	Parity  uint64
+	Notes   uint64
 	Beats   uint64
 	Drops   Drops
 
 	Filled   uint64 // new symbols that came after a later one
 	Repaired uint64 // of these, after they were asked for
+
+	Rebuilt      uint64 // symbols from parity
+	ParityUnused uint64 // rows that came for nothing
 
 	Messages, MessageBytes uint64 // read
 	Gaps                   uint64 // told

@@ -74,7 +74,7 @@ func (r *Receiver) Poll(now time.Time, dst []byte) ([]byte, bool) {
 
 func (r *Receiver) appendStatus(t moment, dst []byte) []byte {
 	f := status{expected: uint32(r.heard.expected), heard: uint32(r.heard.heard),
-		host: r.heard.host, late: r.stats.Drops[DropLate]}
+		rebuilt: r.stats.Rebuilt, host: r.heard.host, late: r.stats.Drops[DropLate]}
 	f.echoed, f.echo, f.held = r.echoOf(t)
 	for i, st := range r.streams {
 		e := statusStream{sender: r.c.Sender, stream: Stream(i)}

@@ -48,6 +48,7 @@ func (s *Sender) Admit(now time.Time, m Member, rtt time.Duration) []Edge {
 		s.Expel(now, m)
 	}
 	t := s.now(now)
+	s.Cut(now)
 	edges := s.Edges(nil)
 	if m == 0 || m == s.c.Self {
 		return edges
@@ -124,7 +125,10 @@ func (s *Sender) refresh() {
 		if st.class == Reliable && s.counted > 0 {
 			to = min(to, st.floor)
 		}
-		if to > st.oldest {
+		if to == st.next {
+			st.closeBlock() // all of it is delivered
+		}
+		if to = st.floorOf(to); to > st.oldest {
 			s.release(st, to)
 		}
 	}

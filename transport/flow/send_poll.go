@@ -19,7 +19,16 @@ type Batch struct {
 	wire    int // bytes on the wire
 	segment int // length of all frames but the last
 	waste   int
-	scratch []byte
+	scratch []byte // BEAT, NOTE
+	rows    []byte // of parity
+}
+
+// room is the k-th slot of the batch's own.
+func (b *Batch) room(k, slot int) []byte {
+	if len(b.rows) < MaxSegments*slot {
+		b.rows = make([]byte, MaxSegments*slot)
+	}
+	return b.rows[k*slot : (k+1)*slot : (k+1)*slot]
 }
 
 type batchKind uint8
@@ -28,6 +37,8 @@ const (
 	batchBeat batchKind = iota + 1
 	batchData
 	batchRepair
+	batchParity
+	batchNote
 )
 
 func (b *Batch) reset(kind batchKind, to Member, stream Stream) {
@@ -77,7 +88,13 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 		return false
 	}
 	data := s.sendable(t)
+	if s.notes && s.pollNote(t, b) {
+		return true
+	}
 	if s.wanted > 0 && s.repairTurn(t, data) && s.pollRepair(t, b, room) {
+		return true
+	}
+	if s.pollSpare(t, b, room, data) {
 		return true
 	}
 	return data && s.pollData(t, b, room)
@@ -157,6 +174,7 @@ func (s *Sender) pollData(t moment, b *Batch, room int) bool {
 		s.stats.Sent += uint64(b.bytes)
 		s.stats.Queued -= uint64(b.bytes)
 		s.stats.Data += uint64(len(b.Frames))
+		s.blocksLeft(t, st)
 		s.beat.dataSent(t, s.grtt)
 		s.spend(t, b, false)
 		return true
@@ -165,7 +183,7 @@ func (s *Sender) pollData(t moment, b *Batch, room int) bool {
 }
 
 // spend charges a finished batch to the pacer and the books.
-func (s *Sender) spend(t moment, b *Batch, repair bool) {
+func (s *Sender) spend(t moment, b *Batch, repair bool) uint64 {
 	for _, f := range b.Frames {
 		b.wire += len(f)
 	}
@@ -175,6 +193,7 @@ func (s *Sender) spend(t moment, b *Batch, repair bool) {
 	s.stats.Batches++
 	s.stats.Segments += uint64(len(b.Frames))
 	s.stats.WireBytes += uint64(b.wire)
+	return uint64(b.wire)
 }
 
 // newStamp is the batch's `sent`: later than every one before, so that an echo
@@ -196,10 +215,18 @@ func (s *Sender) Failed(now time.Time, b *Batch) {
 		s.beat.failed(t)
 		return
 	}
-	if b.kind == 0 || len(b.Frames) == 0 {
+	st := &s.streams[b.stream]
+	switch {
+	case b.kind == 0 || len(b.Frames) == 0:
+		return
+	case b.kind == batchNote:
+		b.kind = 0
+		return // who does not hear of a repair asks for it
+	case b.kind == batchParity:
+		s.failedRows(st, b)
+		b.kind = 0
 		return
 	}
-	st := &s.streams[b.stream]
 	if first := b.seqs[0]; b.kind == batchData && st.sent == first+uint64(len(b.Frames)) && st.oldest <= first {
 		st.sent = first
 		s.stats.Sent -= uint64(b.bytes)

@@ -68,15 +68,29 @@ func (s *Sender) handleNak(t moment, i int, frame []byte) Drop {
 	owner := ownerNumber(i)
 	low := max(st.oldest, m.streams[f.stream].delivered)
 	at := f.base
+	var count [mostColumns]uint8
+	var b *block
 	for rest := f.ranges; len(rest) > 0; {
 		from, to, n := nakRange(rest, at)
 		for seq := max(from, low); seq < min(to, st.sent); seq++ {
-			s.ask(t, st, seq, owner, echo)
+			if !s.ask(t, st, seq, owner, echo) {
+				continue
+			}
+			if b == nil || seq >= b.end() {
+				if b != nil {
+					s.lacks(t, st, b, &count)
+				}
+				b, count = st.blocks.at(st.blocks.find(seq)), [mostColumns]uint8{}
+			}
+			count[(seq-b.first)&(1<<b.depth-1)]++
 		}
 		if from < st.oldest {
 			s.stats.AskedGone += min(to, st.oldest) - from
 		}
 		at, rest = to, rest[n:]
+	}
+	if b != nil {
+		s.lacks(t, st, b, &count)
 	}
 	return DropNone
 }
@@ -98,11 +112,11 @@ func (s *Sender) mayAsk(t moment, m *member) bool {
 // what the member has since heard was lost and is wanted at once; else not
 // before two round trips. Paths differ, so what went to the member alone must
 // be older by pathSlack.
-func (s *Sender) ask(t moment, st *sendStream, seq uint64, owner uint8, echo int64) {
+func (s *Sender) ask(t moment, st *sendStream, seq uint64, owner uint8, echo int64) bool {
 	c, k := st.chunk(seq), seq%blockSize
 	if c.wanted>>k&1 == 1 {
 		s.want(t, st, c, seq, owner)
-		return
+		return true
 	}
 	last, passed := c.group[k], echo >= c.group[k]
 	if w := c.whom[k]; c.alone[k] > 0 && (w == owner || w == many) {
@@ -111,9 +125,10 @@ func (s *Sender) ask(t moment, st *sendStream, seq uint64, owner uint8, echo int
 	}
 	if !passed && s.micros(t)-last < 2*micro(s.grtt) {
 		s.stats.TooSoon++
-		return
+		return false
 	}
 	s.want(t, st, c, seq, owner)
+	return true
 }
 
 // want marks a symbol. One that somebody else wants too goes to the group.
@@ -228,8 +243,8 @@ func (r *repairShare) spend(bytes int, repair bool) {
 	}
 }
 
-// pollRepair sends again what is wanted: the oldest symbol decides the
-// destination, others with the same one go with it.
+// pollRepair repairs what is wanted, block by block: the oldest symbol decides
+// how and to whom, others of the same kind go with it.
 func (s *Sender) pollRepair(t moment, b *Batch, room int) bool {
 	for i := range s.streams {
 		st := &s.streams[(s.turn+i)%len(s.streams)]
@@ -237,31 +252,63 @@ func (s *Sender) pollRepair(t moment, b *Batch, room int) bool {
 			continue
 		}
 		st.wantLow = st.nextWanted(max(st.wantLow, st.oldest))
-		first := st.wantLow
-		owner := st.chunk(first).owner[first%blockSize]
-		to := s.repairTo(owner)
-		b.reset(batchRepair, to, st.id)
-		stamp := s.newStamp(t)
 		n := min(MaxSegments, room)
-		for seq := first; seq < st.sent && len(b.Frames) < n; seq = st.nextWanted(seq + 1) {
-			c, k := st.chunk(seq), seq%blockSize
-			if to != 0 && c.owner[k] != owner || to == 0 && s.repairTo(c.owner[k]) != 0 {
-				continue
-			}
-			slot := s.slotOf(c, seq)
-			if !b.add(slot, HeadSize+symbolHead+int(binary.BigEndian.Uint16(slot[HeadSize:])), seq) {
-				break
-			}
-			binary.BigEndian.PutUint32(slot[12:], uint32(stamp))
-			s.unwant(st, c, seq)
-			c.sentAgain(k, stamp, to != 0, owner)
+		stamp := s.newStamp(t)
+		if s.pollRows(st, b, n, stamp) {
+			s.stats.RepairBytes += s.spend(t, b, true)
+		} else {
+			s.pollAgain(st, b, n, stamp)
+			s.bookRepair(b)
+			s.stats.RepairBytes += s.spend(t, b, true)
 		}
-		s.bookRepair(b)
-		s.spend(t, b, true)
 		s.beat.dataSent(t, s.grtt)
 		return true
 	}
 	return false
+}
+
+// pollRows fills a batch with rows if the oldest block in which something is
+// wanted is repaired by parity.
+func (s *Sender) pollRows(st *sendStream, b *Batch, most int, stamp int64) bool {
+	b.reset(batchParity, 0, st.id)
+	for seq := st.wantLow; seq < st.sent; {
+		k := st.blocks.at(st.blocks.find(seq))
+		if !s.coded(st, k) || s.addRows(st, k, b, most, stamp, false) {
+			break
+		}
+		if seq = st.nextWanted(k.end()); len(b.Frames) == most {
+			break
+		}
+	}
+	return len(b.Frames) > 0
+}
+
+// pollAgain fills a batch with symbols that are sent again.
+func (s *Sender) pollAgain(st *sendStream, b *Batch, most int, stamp int64) {
+	first := st.wantLow
+	owner := st.chunk(first).owner[first%blockSize]
+	to := s.repairTo(owner)
+	b.reset(batchRepair, to, st.id)
+	end := uint64(0) // of the block that was last looked at
+	for seq := first; seq < st.sent && len(b.Frames) < most; seq = st.nextWanted(seq + 1) {
+		if seq >= end {
+			k := st.blocks.at(st.blocks.find(seq))
+			if end = k.end(); seq > first && s.coded(st, k) {
+				break
+			}
+		}
+		c, k := st.chunk(seq), seq%blockSize
+		if to != 0 && c.owner[k] != owner || to == 0 && s.repairTo(c.owner[k]) != 0 {
+			continue
+		}
+		slot := s.slotOf(c, seq)
+		if !b.add(slot, HeadSize+symbolHead+int(binary.BigEndian.Uint16(slot[HeadSize:])), seq) {
+			break
+		}
+		binary.BigEndian.PutUint32(slot[12:], uint32(stamp))
+		s.unwant(st, c, seq)
+		c.sentAgain(k, stamp, to != 0, owner)
+	}
 }
 
 // repairTo is where a symbol goes that owner wants.

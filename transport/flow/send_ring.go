@@ -83,6 +83,7 @@ func (s *Sender) release(st *sendStream, to uint64) {
 			*at = nil
 		}
 	}
+	st.blocks.drop(st.oldest)
 }
 
 // trim gives the memory of an idle sender back, but for two chunks.

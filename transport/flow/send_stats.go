@@ -5,8 +5,8 @@ import "time"
 // SenderStats is a snapshot of a Sender's books. They balance at any time:
 //
 //	Written = Sent + Queued + Open
-//	Segments = Data + AgainGroup + AgainAlone + Beats
-//	Wanted = Repaired + Gone + Withdrawn + StillWanted
+//	Segments = Data + AgainGroup + AgainAlone + Rows + Notes + Beats
+//	Wanted = Repaired + Answered + Gone + Withdrawn + StillWanted
 //	frames handed to Handle = Taken + Drops.Total()
 type SenderStats struct {
 	Messages, MessageBytes uint64
@@ -21,14 +21,19 @@ type SenderStats struct {
 	Data       uint64 // new symbols
 	AgainGroup uint64 // repairs to the group
 	AgainAlone uint64 // repairs to one member
+	Rows       uint64 // parity
+	Notes      uint64
 	Beats      uint64
-	WireBytes  uint64
+
+	WireBytes   uint64
+	RepairBytes uint64 // of these, for what was asked for
 
 	FailedBatches, Failed uint64 // batches and frames that did not leave
 
 	Naks        uint64
 	Wanted      uint64 // symbols that came to be wanted
 	Repaired    uint64 // sent again
+	Answered    uint64 // by rows of parity
 	Gone        uint64 // left the ring first
 	Withdrawn   uint64 // their only member was expelled
 	StillWanted uint64

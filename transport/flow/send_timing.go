@@ -68,6 +68,7 @@ func (s *Sender) pollBeat(t moment, b *Batch) {
 	}
 	for i := range s.streams {
 		st := &s.streams[i]
+		f.peak = max(f.peak, uint8(min(st.fec.peakAt(t), codePlaces)))
 		f.streams[i] = beatStream{stream: st.id, next: st.sent, oldest: st.oldest, message: s.messageAt(st, st.sent)}
 	}
 	b.scratch = appendBeat(b.scratch[:0], &f)
@@ -165,6 +166,9 @@ func (s *Sender) Advance(now time.Time) {
 	t := s.now(now)
 	s.refresh()
 	s.sendable(t)
+	for i := range s.streams {
+		s.blocksLeft(t, &s.streams[i])
+	}
 	if t < s.check {
 		return
 	}
@@ -205,6 +209,9 @@ func (s *Sender) NextTimeout() time.Time {
 		t = min(t, s.pace.ready())
 	case s.wanted > 0:
 		t = min(t, max(s.pace.ready(), s.repairDue(false)))
+	}
+	if s.notes || s.owing() {
+		t = min(t, s.pace.ready())
 	}
 	return at(s.c.Start, t)
 }

@@ -32,6 +32,8 @@ type SenderConfig struct {
 	Policy Policy
 	// UnicastRepair sends what one member alone lacks to that member alone.
 	UnicastRepair bool
+	// NoParity repairs by sending the symbols themselves, never by parity.
+	NoParity bool
 	// Start is the origin of the 32-bit microsecond clock.
 	Start time.Time
 }
@@ -89,9 +91,11 @@ type Sender struct {
 	dirty   bool // the least credit, the floor or the GRTT may have moved
 	grtt    moment
 
-	stamp  int64 // newest `sent`, in microseconds; every batch has its own
-	turn   int   // stream whose turn it is
-	wanted int   // symbols wanted, over all streams
+	stamp  int64  // newest `sent`, in microseconds; every batch has its own
+	turn   int    // stream whose turn it is
+	wanted int    // symbols wanted, over all streams
+	notes  bool   // a NOTE is due
+	wrote  moment // when Write or Flush was called last
 	beat   beatClock
 	pace   pacer
 	share  repairShare
@@ -110,7 +114,9 @@ type sendStream struct {
 	oldest uint64   // first symbol kept
 	sent   uint64   // next symbol to be sent for the first time
 	next   uint64   // the open packet, or the next one to be opened
-	block  uint64   // first symbol of the open block
+	blocks blocks
+	fec    proactive
+	owing  bool // some block's proactive rows have not gone
 
 	open    []byte // the open packet's slot; nil: none
 	used    int    // payload bytes in it
@@ -162,6 +168,7 @@ func (s *Sender) Write(now time.Time, id Stream, p []byte) error {
 		return ErrTooLong
 	}
 	st := &s.streams[id]
+	s.wrote = s.now(now)
 	record := varintSize(uint64(len(p))) + len(p)
 	if st.open == nil || st.used+record > s.payload {
 		if !s.fits(st, uint64(record/s.payload)+2) {
@@ -234,41 +241,53 @@ func (s *Sender) openPacket(st *sendStream) {
 	st.used, st.head, st.number = 0, noHead, uint32(st.message)
 }
 
-// closePacket makes the open packet ready to go. A block ends when it is full
-// or at a Cut.
+// closePacket makes the open packet ready to go; last ends its block.
 func (s *Sender) closePacket(st *sendStream, last bool) {
-	pos := st.next - st.block
-	last = last || pos == blockSize-1
+	b := st.blockFor(s.wrote)
+	pos := b.n
+	b.n++
+	b.closed = last || b.n == blockSize<<b.depth
 	if st.head == noHead {
 		st.number = uint32(st.message)
 	}
-	putDataHead(st.open, &data{class: st.class, last: last, stream: st.id, seq: st.next, pos: uint16(pos),
+	putDataHead(st.open, &data{interleave: b.depth, class: st.class, last: b.closed, stream: st.id, seq: st.next, pos: uint16(pos),
 		head: st.head, message: st.number, payload: st.open[HeadSize+symbolHead : HeadSize+symbolHead+st.used]})
 	s.stats.Queued += uint64(st.used)
 	st.next++
 	st.open = nil
-	if last {
-		st.block = st.next
+}
+
+// Flush closes the open packet of every stream: what was written may leave, and
+// the next record begins a new symbol. Whoever has nothing more to write for
+// now calls it.
+func (s *Sender) Flush(now time.Time) {
+	s.wrote = max(s.wrote, s.now(now))
+	for i := range s.streams {
+		if st := &s.streams[i]; st.open != nil {
+			s.closePacket(st, false)
+		}
 	}
 }
 
-// Cut closes the open packet and the open block of every stream: what was
-// written may leave, and the next record begins a new symbol. An epoch change
-// and the end call it, and whoever has nothing more to write for now.
+// Cut is Flush and closes the open block of every stream as well: what comes
+// next is not coded together with what was. An epoch change and the end call
+// it: a block that straddled an epoch would give symbols from before its time
+// to who came with it.
 func (s *Sender) Cut(now time.Time) {
+	s.wrote = max(s.wrote, s.now(now))
 	for i := range s.streams {
 		st := &s.streams[i]
 		if st.open != nil {
 			s.closePacket(st, true)
 		}
-		st.block = st.next
+		st.closeBlock()
 	}
 }
 
 // Edges appends the edge of every stream to dst: what comes next. It lies on a
-// message's edge after Cut, which Edges implies.
+// message's edge after Flush, which Edges implies.
 func (s *Sender) Edges(dst []Edge) []Edge {
-	s.Cut(s.c.Start)
+	s.Flush(s.c.Start)
 	for i := range s.streams {
 		st := &s.streams[i]
 		dst = append(dst, Edge{Stream: Stream(i), Seq: st.next, Message: st.message})

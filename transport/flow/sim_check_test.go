@@ -25,11 +25,21 @@ func (w *world) checkBatch() {
 	}
 	w.checkRate(wire + n*ipOverhead)
 	stamp := w.s.stamp
-	if stamp <= w.lastStamp {
+	if stamp <= w.lastStamp && b.Frames[0][0] != frameNote {
 		w.fatalf("stamp %d after %d", stamp, w.lastStamp)
 	}
 	w.lastStamp = stamp
-	if b.Frames[0][0] == frameBeat {
+	switch b.Frames[0][0] {
+	case frameBeat:
+		return
+	case frameNote:
+		var f note
+		if !parseNote(b.Frames[0], &f) {
+			w.fatalf("sent a broken note %x", b.Frames[0])
+		}
+		return
+	case frameParity:
+		w.checkParity(stamp)
 		return
 	}
 	zeros, total := 0, 0
@@ -43,6 +53,24 @@ func (w *world) checkBatch() {
 	}
 	if 8*zeros > total {
 		w.fatalf("%d of %d bytes are zeros", zeros, total)
+	}
+}
+
+// checkParity holds I9: no row twice, none of a block that was not sent whole.
+func (w *world) checkParity(stamp int64) {
+	for _, frame := range w.b.Frames {
+		var f parity
+		if !parseParity(frame, &f) || f.sent != uint32(stamp)&0xffffff {
+			w.fatalf("sent a broken row %x", frame[:HeadSize])
+		}
+		if f.first+uint64(f.n) > w.firstSent[f.stream] {
+			w.fatalf("a row of block %d+%d, of which %d were sent", f.first, f.n, w.firstSent[f.stream])
+		}
+		k := [4]uint64{uint64(f.stream), f.first, uint64(f.column), uint64(f.row)}
+		if w.rowsSent[k] {
+			w.fatalf("row %v went twice", k)
+		}
+		w.rowsSent[k] = true
 	}
 }
 
@@ -202,10 +230,10 @@ func (w *world) senderBooks() {
 	if s.Written != s.Sent+s.Queued+s.Open || s.Queued != 0 || s.Open != 0 {
 		w.fatalf("bytes: %+v", s)
 	}
-	if s.Segments != s.Data+s.AgainGroup+s.AgainAlone+s.Beats {
+	if s.Segments != s.Data+s.AgainGroup+s.AgainAlone+s.Rows+s.Notes+s.Beats {
 		w.fatalf("segments: %+v", s)
 	}
-	if s.Wanted != s.Repaired+s.Gone+s.Withdrawn+s.StillWanted || s.Repaired != s.AgainGroup+s.AgainAlone {
+	if s.Wanted != s.Repaired+s.Answered+s.Gone+s.Withdrawn+s.StillWanted || s.Repaired != s.AgainGroup+s.AgainAlone {
 		w.fatalf("wanted: %+v", s)
 	}
 	if most := len(w.sc.streams) * (w.s.ring + 2*blockSize) * w.s.slot; s.Memory > most {
@@ -229,7 +257,7 @@ func (w *world) chunksInUse() (n int) {
 
 func (w *world) receiverBooks(l *leaf) {
 	s := l.r.Stats()
-	if s.Frames != s.Symbols+s.Beats+s.Drops.Total() {
+	if s.Frames != s.Symbols+s.Parity+s.Notes+s.Beats+s.Drops.Total() {
 		w.fatalf("leaf %d frames: %+v", l.id, s)
 	}
 	var missed uint64

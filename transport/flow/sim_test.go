@@ -88,6 +88,7 @@ type world struct {
 		Write([]byte) (int, error)
 		Sum64() uint64
 	}
+	rowsSent  map[[4]uint64]bool  // stream/block/column/row
 	sent      map[[3]uint64]int64 // destination/stream/seq -> stamp it went at
 	asked     map[[3]uint64]int64 // member/stream/seq -> newest echo that asked
 	askedAt   map[[3]uint64]int64
@@ -110,7 +111,7 @@ type wirePoint struct {
 }
 
 func newWorld(t testing.TB, sc *scenario, seed uint64) *world {
-	w := &world{t: t, sc: sc, rng: rand.New(rand.NewPCG(seed, 7)), trace: fnv.New64a(), sent: map[[3]uint64]int64{},
+	w := &world{t: t, sc: sc, rng: rand.New(rand.NewPCG(seed, 7)), trace: fnv.New64a(), sent: map[[3]uint64]int64{}, rowsSent: map[[4]uint64]bool{},
 		asked: map[[3]uint64]int64{}, askedAt: map[[3]uint64]int64{}, grtt: time.Hour, left: sc.messages, timer: never}
 	if sc.symbol == 0 {
 		sc.symbol = minSymbol
@@ -133,7 +134,7 @@ func newWorld(t testing.TB, sc *scenario, seed uint64) *world {
 	for i := range w.s.streams {
 		st := &w.s.streams[i]
 		st.message = sc.first
-		st.oldest, st.sent, st.next, st.block = sc.base, sc.base, sc.base, sc.base
+		st.oldest, st.sent, st.next = sc.base, sc.base, sc.base
 		w.written = append(w.written, sc.first)
 		w.firstSent = append(w.firstSent, sc.base)
 	}
@@ -193,7 +194,7 @@ func (w *world) write() {
 		n := w.written[st]
 		err := w.s.Write(w.now(), Stream(st), text(writeBuf[:], st, n, w.sizeOf(st, n)))
 		if err == ErrFull {
-			w.s.Cut(w.now())
+			w.s.Flush(w.now())
 			w.pumpSender()
 			w.after(200*time.Microsecond, w.write)
 			return
@@ -210,7 +211,7 @@ func (w *world) write() {
 			w.pumpSender()
 		}
 	}
-	w.s.Cut(w.now())
+	w.s.Flush(w.now())
 	w.pumpSender()
 	if w.left > 0 {
 		w.after(w.sc.gap, w.write)

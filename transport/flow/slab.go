@@ -18,6 +18,7 @@ type Pool struct {
 	inUse  int
 	made   int
 	free   []*Slab
+	decode decoder
 }
 
 // NewPool makes a pool that is Over when more than budget bytes of slabs are in

@@ -59,7 +59,9 @@ func (s *Session) Cut(activate func() error) error {
 	t.mu.Lock()
 	defer t.unlock()
 	if t.sender != nil {
-		t.flush(time.Now())
+		now := time.Now()
+		t.sender.Cut(now)
+		t.flush(now)
 	}
 	return activate()
 }

@@ -148,7 +148,7 @@ func (t *transmitter) refuse(st flow.Stream) error {
 func (t *transmitter) leave(n int) {
 	if t.flushAt.IsZero() {
 		if t.now.Sub(t.left) >= idleGap {
-			t.sender.Cut(t.now)
+			t.sender.Flush(t.now)
 			t.push(t.now)
 			t.left = t.tick()
 			t.armSender()
@@ -301,7 +301,7 @@ func (s *Session) Flush() {
 
 func (t *transmitter) flush(now time.Time) {
 	t.flushAt = time.Time{}
-	t.sender.Cut(now)
+	t.sender.Flush(now)
 	t.push(now)
 	t.armSender()
 }
