@@ -5,13 +5,16 @@ type EventKind uint8
 
 // The kinds.
 const (
-	MemberBlocks EventKind = iota + 1 // Stream has waited a second for this member's credit
-	MemberSilent                      // nothing was heard of this member for 5 s
-	WriteFailed                       // Failed was called; Member is the batch's destination
-	EventsLost                        // the queue was full; what came is lost until it is read
+	MemberBlocks      EventKind = iota + 1 // Stream has waited a second for this member's credit
+	MemberSilent                           // nothing was heard of this member for 5 s
+	WriteFailed                            // Failed was called; Member is the batch's destination
+	EventsLost                             // the queue was full; what came is lost until it is read
+	MemberQuarantined                      // this member is not waited for any more; see Reason
+	MemberReturned                         // it has kept up for a while and is waited for again
+	MemberOverdue                          // it was in quarantine for a minute and never kept up: expel it
 )
 
-var eventNames = [...]string{"none", "member blocks", "member silent", "write failed", "events lost"}
+var eventNames = [...]string{"none", "member blocks", "member silent", "write failed", "events lost", "member quarantined", "member returned", "member overdue"}
 
 // String names the kind.
 func (k EventKind) String() string {
@@ -26,6 +29,7 @@ type Event struct {
 	Kind   EventKind
 	Member Member
 	Stream Stream
+	Reason Reason
 }
 
 const mostEvents = 32

@@ -16,14 +16,20 @@ type Stream = uint16
 // Class says what a stream promises.
 type Class uint8
 
-// The classes. 2 is kept for a class with deadlines.
+// The classes.
 const (
 	// Reliable delivers every message to every counted member, in order.
 	Reliable Class = 0
 	// BestEffort never asks and never waits; it tells exactly how many
 	// messages were missed.
 	BestEffort Class = 1
+	// Deadline repairs what can come within the session's latency of the time
+	// it was due, and passes over the rest: in order, in time or told as missed.
+	Deadline Class = 2
 )
+
+// asks: what is lost is asked for.
+func (c Class) asks() bool { return c != BestEffort }
 
 // Policy says which counted members a sender waits for.
 type Policy uint8
@@ -35,6 +41,13 @@ const (
 	// repaired while the ring reaches back to them; beyond it they are told
 	// the gap.
 	Fastest Policy = 1
+	// Quorum goes at the pace that as many members as SenderConfig.Quorum says
+	// can follow.
+	Quorum Policy = 2
+	// Tagged waits for the members that were admitted with a tag.
+	Tagged Policy = 3
+	// FixedRate goes at SenderConfig.Rate, whatever anybody can take.
+	FixedRate Policy = 4
 )
 
 // Sizes.
@@ -58,6 +71,7 @@ const (
 	largestWindow  = 32 << 20
 	mostSlots      = 32_768
 	largestRate    = 9_000_000_000
+	defaultLatency = 200 * time.Millisecond
 	firstCredit    = 32 // symbols a new member takes before its first STATUS
 )
 
@@ -126,7 +140,7 @@ func checkStreams(cs []Class) error {
 		return errors.Join(errConfig, errors.New("want 1 to 16 streams"))
 	}
 	for _, c := range cs {
-		if c != Reliable && c != BestEffort {
+		if c > Deadline {
 			return errors.Join(errConfig, errors.New("unknown class"))
 		}
 	}

@@ -104,7 +104,7 @@ func FuzzSender(f *testing.F) {
 			t.Fatal(err)
 		}
 		now := epoch0.Add(time.Second)
-		s.Admit(now, 2, time.Millisecond)
+		s.Admit(now, 2, Admission{RTT: time.Millisecond})
 		var batch Batch
 		handed := uint64(0)
 		msg := message(1, 1000)

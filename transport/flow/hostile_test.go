@@ -93,7 +93,7 @@ func TestS22_TheReceiverBelievesNoNonsense(t *testing.T) {
 		"half a frame":           {d(func(*data) {})[:20], DropMalformed},
 		"no such stream":         {d(func(x *data) { x.stream = 2 }), DropStream},
 		"another class":          {d(func(x *data) { x.class = BestEffort }), DropStream},
-		"class 2":                {d(func(x *data) { x.class = 2 }), DropStream},
+		"class 3":                {d(func(x *data) { x.class = 3 }), DropStream},
 		"interleave 32":          {d(func(x *data) { x.interleave = 5 }), DropMalformed},
 		"beyond the window":      {d(func(x *data) { x.seq = 1 << 40 }), DropWindow},
 		"had it":                 {d(func(x *data) { x.seq = 5 }), DropDuplicate},

@@ -36,7 +36,7 @@ func newPair(t testing.TB, classes ...Class) *pair {
 	if p.r, err = NewReceiver(ReceiverConfig{Sender: 1, Symbol: testSymbol, Streams: classes, Room: 4096, Start: epoch0}, p.pool); err != nil {
 		t.Fatal(err)
 	}
-	p.r.Start(p.now, p.s.Admit(p.now, 2, time.Millisecond))
+	p.r.Start(p.now, p.s.Admit(p.now, 2, Admission{RTT: time.Millisecond}))
 	p.slab = p.pool.Get()
 	return p
 }

@@ -24,6 +24,9 @@ type ReceiverConfig struct {
 	// Seed feeds the draw of NAK times in groups above 8. Members must differ
 	// in it: their own id will do.
 	Seed uint64
+	// Latency is how long a message of a Deadline stream is worth waiting for,
+	// counted from when it would have come without delay. Zero means 200 ms.
+	Latency time.Duration
 	// Start is the origin of this machine's time.
 	Start time.Time
 	// NoFeedback makes a Receiver that only listens.
@@ -61,6 +64,7 @@ type Receiver struct {
 	echoAt   moment
 	echoed   bool
 	late     lateness
+	transit  transit
 	turn     int
 	nakOK    moment // no NAK before
 	told     moment // last STATUS
@@ -97,8 +101,11 @@ func NewReceiver(c ReceiverConfig, p *Pool) (*Receiver, error) {
 	if c.Room == 0 {
 		c.Room = 128
 	}
-	if c.Sender == 0 || c.Room < 0 || p == nil {
-		return nil, errors.Join(errConfig, errors.New("a Receiver needs the Sender's id, a Pool and a Room that is not negative"))
+	if c.Latency == 0 {
+		c.Latency = defaultLatency
+	}
+	if c.Sender == 0 || c.Room < 0 || p == nil || c.Latency < 0 {
+		return nil, errors.Join(errConfig, errors.New("a Receiver needs the Sender's id, a Pool, and a Room and Latency that are not negative"))
 	}
 	r := &Receiver{c: c, pool: p, window: windowSymbols(c.Window, c.Symbol), beat: beatWord{grtt: 2 * defaultGRTT, leaves: 1},
 		statusAt: never, random: *rand.NewPCG(c.Seed, uint64(c.Sender))}
@@ -139,7 +146,8 @@ func (r *Receiver) stream(i int) *stream {
 	if r.streams[i] == nil {
 		e := r.edges[i]
 		r.streams[i] = &stream{id: Stream(i), class: r.c.Streams[i], r: r, start: e.Seq, kept: e.Seq, block: e.Seq, base: e.Seq, contig: e.Seq, hi: e.Seq,
-			known: e.Seq, first: e.Message, message: e.Message, end: edgeMark{e.Seq, uint32(e.Message)},
+			known: e.Seq, lost: true, fresh: true, walked: e.Message,
+			first: e.Message, message: e.Message, end: edgeMark{e.Seq, uint32(e.Message)},
 			told: limits{delivered: e.Seq, highest: e.Seq, limit: e.Seq + r.firstLimit()}, last: seqMax}
 	}
 	return r.streams[i]
@@ -202,6 +210,9 @@ func (r *Receiver) handleData(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	}
 	ahead := int32(d.sent - r.echo)
 	r.hear(t, d.sent, m)
+	if d.class == Deadline {
+		r.transit.learn(t, d.sent)
+	}
 	st := r.streams[d.stream]
 	if st == nil {
 		st = r.stream(int(d.stream))

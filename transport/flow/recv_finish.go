@@ -20,7 +20,7 @@ func (r *Receiver) Finish(now time.Time, e []Edge) {
 		}
 		if e.Seq > st.known {
 			st.known = e.Seq
-			st.addSection(e.Seq, t+r.guard())
+			st.addSection(t, e.Seq, t+r.guard())
 		}
 		st.end = edgeMark{e.Seq, uint32(e.Message)}
 	}

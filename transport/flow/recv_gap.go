@@ -22,22 +22,23 @@ type section struct {
 	end   uint64
 	due   moment
 	tries uint8
-	waits bool // for the end of its block
+	waits bool   // for the end of its block
+	until moment // of a deadline stream: then its holes are given up
 }
 
 // addHole notes that symbols below end did not come. In a large group, where
 // repairs are coded, it is asked for once the whole block was sent.
 func (st *stream) addHole(t moment, end uint64) {
 	r := st.r
-	if r.beat.leaves <= fewLeaves || st.class == BestEffort || end <= st.block {
-		st.addSection(end, t+r.guard())
+	if r.beat.leaves <= fewLeaves || st.class != Reliable || end <= st.block {
+		st.addSection(t, end, t+r.guard())
 		return
 	}
 	if n := len(st.sections); n > 0 && st.sections[n-1].waits {
 		st.sections[n-1].end = end
 		return
 	}
-	st.addSection(end, t+r.guard()+blockSpan)
+	st.addSection(t, end, t+r.guard()+blockSpan)
 	st.sections[len(st.sections)-1].waits = true
 }
 
@@ -50,7 +51,7 @@ func (st *stream) blockBegins(t moment, d *data, first uint64) {
 		return
 	}
 	if first > st.known {
-		st.addSection(first, t+st.r.guard())
+		st.addSection(t, first, t+st.r.guard())
 		st.known = first
 	}
 	due := never
@@ -69,8 +70,9 @@ func (st *stream) blockBegins(t moment, d *data, first uint64) {
 
 // addSection notes holes below end that are new. There are at most 32
 // sections; then the two oldest become one.
-func (st *stream) addSection(end uint64, due moment) {
+func (st *stream) addSection(t moment, end uint64, due moment) {
 	due += st.r.draw(st, 0)
+	until := st.r.until(st, t)
 	n := len(st.sections)
 	if n > 0 {
 		l := &st.sections[n-1]
@@ -84,10 +86,27 @@ func (st *stream) addSection(end uint64, due moment) {
 	}
 	if n == mostSections {
 		a, b := st.sections[0], &st.sections[1]
-		b.due, b.tries, b.waits = min(a.due, b.due), min(a.tries, b.tries), false
+		b.due, b.tries, b.waits = min(a.due, b.due), min(a.tries, b.tries), false // and b.until is the later
 		st.sections = append(st.sections[:0], st.sections[1:]...)
 	}
-	st.sections = append(st.sections, section{end: end, due: due})
+	st.sections = append(st.sections, section{end: end, due: st.r.worthwhile(due, until), until: until})
+}
+
+// until is when a hole that shows at t is no use any more: the latency after
+// the packet that shows it would have come without delay.
+func (r *Receiver) until(st *stream, t moment) moment {
+	if st.class != Deadline {
+		return never
+	}
+	return t - r.transit.behind() + r.c.Latency
+}
+
+// worthwhile is when to ask, never if the answer would come too late.
+func (r *Receiver) worthwhile(due, until moment) moment {
+	if due > until-r.beat.grtt*3/2 {
+		return never
+	}
+	return due
 }
 
 // draw spreads the NAKs of a large group: most members draw late, and what the
@@ -109,6 +128,33 @@ func (r *Receiver) draw(st *stream, lacking int) moment {
 	}
 	return moment(max(0, min(d, t)) * float64(time.Second))
 }
+
+// transit is how long packets take, by two clocks that differ: only how much
+// longer one took than the fastest of late means something.
+type transit struct {
+	least, now uint32 // arrival less stamp, in microseconds, mod 2^32
+	known      bool
+	since      moment
+}
+
+// learn takes a packet's time. The least is forgotten slowly, as clocks drift
+// apart by 100 us a second at most.
+func (x *transit) learn(t moment, sent uint32) {
+	x.now = uint32(micro(t)) - sent
+	if !x.known {
+		x.least, x.known, x.since = x.now, true, t
+	}
+	if t-x.since >= time.Second {
+		x.least += 100
+		x.since = t
+	}
+	if int32(x.now-x.least) < 0 {
+		x.least = x.now
+	}
+}
+
+// behind is how much longer than the fastest the last packet took.
+func (x *transit) behind() moment { return moment(x.now-x.least) * time.Microsecond }
 
 // lateness is how far behind later packets one came lately, by the sender's
 // own stamps. It halves every second, so that false NAKs die out and the guard
@@ -148,13 +194,13 @@ func (st *stream) beat(t moment, e *beatStream) {
 		return
 	}
 	if e.next > st.known {
-		st.addSection(e.next, t+st.r.guard())
+		st.addSection(t, e.next, t+st.r.guard())
 		st.known = e.next
 	}
 	if e.next >= st.end.seq {
 		st.end = edgeMark{e.next, e.message}
 	}
-	if st.class == Reliable {
+	if st.class.asks() {
 		st.gone = max(st.gone, e.oldest)
 	}
 }
@@ -189,7 +235,7 @@ func (st *stream) judge(t moment) {
 	for k < len(st.sections) {
 		c := &st.sections[k]
 		if c.end > st.contig {
-			if st.class == Reliable || c.due > t {
+			if st.givesUp(c) > t {
 				break
 			}
 			st.gone = max(st.gone, min(c.end, st.known))
@@ -201,10 +247,18 @@ func (st *stream) judge(t moment) {
 	}
 }
 
+// givesUp is when the holes of a section are given up.
+func (st *stream) givesUp(c *section) moment {
+	if st.class == BestEffort {
+		return c.due
+	}
+	return c.until
+}
+
 // nakDue is when the stream next wants to ask, whatever the rate allows.
 func (st *stream) nakDue() moment {
 	due := never
-	if st.class == Reliable {
+	if st.class.asks() {
 		for i := range st.sections {
 			due = min(due, st.sections[i].due)
 		}
@@ -227,7 +281,7 @@ func (r *Receiver) pollNak(t moment, dst []byte) ([]byte, bool) {
 	}
 	for i := range r.streams {
 		st := r.streams[(r.turn+i)%len(r.streams)]
-		if st == nil || len(st.sections) == 0 || st.class != Reliable || st.nakDue() > t {
+		if st == nil || len(st.sections) == 0 || !st.class.asks() || st.nakDue() > t {
 			continue
 		}
 		at := len(dst)
@@ -316,7 +370,7 @@ func (st *stream) reask(t moment, i int, from, upTo uint64) {
 		st.sections[i+1] = tail
 		c = &st.sections[i]
 	}
-	c.due = t + st.r.again(c.tries) + st.r.draw(st, 0)
+	c.due = st.r.worthwhile(t+st.r.again(c.tries)+st.r.draw(st, 0), c.until)
 	c.tries = min(c.tries+1, 100)
 	st.asked = max(st.asked, from)
 }

@@ -36,7 +36,7 @@ func (r *Receiver) handleParity(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	if !parseParity(frame, &f) || len(f.symbol) > r.c.Symbol {
 		return DropMalformed
 	}
-	if int(f.stream) >= len(r.streams) || f.class != r.c.Streams[f.stream] || f.class == BestEffort {
+	if int(f.stream) >= len(r.streams) || f.class != r.c.Streams[f.stream] || !f.class.asks() {
 		return DropStream
 	}
 	r.hear(t, r.stamp24(f.sent), m)
@@ -49,7 +49,7 @@ func (r *Receiver) handleParity(t moment, m *Meta, frame []byte, s *Slab) Drop {
 		return DropNone
 	}
 	if end > st.known { // the tail of a block was lost
-		st.addSection(end, t+r.guard())
+		st.addSection(t, end, t+r.guard())
 		st.known = end
 	}
 	k := st.codedFor(&f)
@@ -237,14 +237,15 @@ func (st *stream) filledIn(t moment, seq uint64) {
 
 // comes puts off asking for what a block lacks: its repair is on the way.
 func (st *stream) comes(t moment, k *codedBlock) {
+	r := st.r
 	if st.contigOrBase() >= k.end() {
 		return
 	}
-	from, due := st.contigOrBase(), t+st.r.again(0)+st.r.draw(st, 0)
+	from, due := st.contigOrBase(), t+r.again(0)+r.draw(st, 0)
 	for i := range st.sections {
 		c := &st.sections[i]
 		if from < k.end() && c.end > k.first {
-			c.due = max(c.due, due)
+			c.due = r.worthwhile(max(c.due, due), c.until)
 		}
 		from = c.end
 	}
@@ -256,7 +257,7 @@ func (r *Receiver) handleNote(t moment, m *Meta, frame []byte) Drop {
 	if !parseNote(frame, &f) {
 		return DropMalformed
 	}
-	if int(f.stream) >= len(r.streams) || r.c.Streams[f.stream] == BestEffort {
+	if int(f.stream) >= len(r.streams) || !r.c.Streams[f.stream].asks() {
 		return DropStream
 	}
 	r.stats.Notes++

@@ -70,9 +70,21 @@ func (r *Receiver) Read(now time.Time, id Stream, p []byte) (n int, i Info, err 
 // timeout: reading has freed a good part of the window.
 func (r *Receiver) Urgent() bool { return r.urgent }
 
-// ready reports whether the record at the cursor is all there, and reads its
-// length. A length that no sender writes loses the cursor.
+// ready reports whether the record at the cursor is all there. Records before
+// the first message owed, in the symbol that it begins in, are passed over.
 func (st *stream) ready() bool {
+	for st.complete() {
+		if st.message >= st.first {
+			return true
+		}
+		st.copyOut(nil)
+	}
+	return false
+}
+
+// complete is ready for whatever record is next, and reads its length. A length
+// that no sender writes loses the cursor.
+func (st *stream) complete() bool {
 	if st.length == 0 {
 		if st.lost || st.avail == 0 {
 			return false
@@ -89,13 +101,16 @@ func (st *stream) ready() bool {
 	return st.avail >= st.length+st.size
 }
 
-// copyOut copies the record at the cursor and moves past it.
+// copyOut copies the record at the cursor, unless p is nil, and moves past it.
 func (st *stream) copyOut(p []byte) (repaired bool) {
-	cur := st.cur[st.length:]
+	cur, left := st.cur[st.length:], st.size
 	st.avail -= st.length + st.size
 	for {
-		n := copy(p, cur)
-		p, cur = p[n:], cur[n:]
+		n := min(left, len(cur))
+		if p != nil {
+			p = p[copy(p, cur[:n]):]
+		}
+		left, cur = left-n, cur[n:]
 		repaired = repaired || st.ring[st.base&st.mask].repaired
 		if len(cur) == 0 {
 			if st.take(); st.base < st.contig {
@@ -104,7 +119,7 @@ func (st *stream) copyOut(p []byte) (repaired bool) {
 				cur = nil
 			}
 		}
-		if len(p) == 0 {
+		if left == 0 {
 			break
 		}
 	}
@@ -164,6 +179,13 @@ func (st *stream) search() bool {
 			st.base++
 			continue
 		}
+		if back := uint32(st.message) - at.message(); st.fresh && at.head() != noHead && back < 1<<31 {
+			// What is owed begins in this symbol, perhaps behind its first record.
+			st.message -= uint64(back)
+			st.walked = st.message
+			st.resume(st.message, at)
+			return true
+		}
 		number, ok := st.expand(at.message())
 		if ok && at.head() != noHead && number >= st.walked {
 			st.resume(number, at)
@@ -186,7 +208,7 @@ func (st *stream) skip() {
 
 // resume puts the cursor on the record that starts in base.
 func (st *stream) resume(number uint64, at *slot) {
-	st.lost = false
+	st.lost, st.fresh = false, false
 	st.tell(number)
 	st.contig, st.avail = st.base, 0
 	st.extend()

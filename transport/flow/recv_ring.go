@@ -29,6 +29,7 @@ type stream struct {
 	class Class
 	r     *Receiver
 	lost  bool // the cursor is not on a record: looking for the next one
+	fresh bool // no record was found yet
 
 	ring []slot   // by sequence & mask
 	have []uint64 // bit per slot
@@ -88,7 +89,7 @@ func (st *stream) admit(d *data) Drop {
 	case d.seq < st.start:
 		return DropBefore
 	case d.seq < st.base:
-		if st.class == BestEffort {
+		if st.class != Reliable {
 			return DropLate
 		}
 		return DropDuplicate
@@ -96,7 +97,7 @@ func (st *stream) admit(d *data) Drop {
 		return DropWindow
 	}
 	if d.seq-st.base >= r.window {
-		if st.class == BestEffort {
+		if st.class != Reliable {
 			st.slide(d.seq)
 		}
 		if d.seq-st.base >= r.window {

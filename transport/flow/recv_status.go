@@ -115,10 +115,9 @@ func (r *Receiver) NextTimeout() time.Time {
 		if st == nil || len(st.sections) == 0 {
 			continue
 		}
-		if st.class == BestEffort {
-			t = min(t, st.sections[0].due)
-		} else if !r.c.NoFeedback {
-			t = min(t, max(st.nakDue(), r.nakOK))
+		t = min(t, st.givesUp(&st.sections[0]))
+		if due := st.nakDue(); due != never && !r.c.NoFeedback {
+			t = min(t, max(due, r.nakOK))
 		}
 	}
 	return at(r.c.Start, t)

@@ -117,13 +117,18 @@ func (st *sendStream) blockFor(t moment) *block {
 	return b
 }
 
-func (st *sendStream) span() moment { return blockSpan }
+func (st *sendStream) span() moment {
+	if st.class == Deadline {
+		return blockFast
+	}
+	return blockSpan
+}
 
 // floorOf is the highest place up to which the ring may be freed when the
 // symbols below to are not needed any more: not into a block, whose rows need
 // all of it, unless that is over.
 func (st *sendStream) floorOf(to uint64) uint64 {
-	if to == st.next || st.class == BestEffort || to <= st.oldest || st.blocks.low == st.blocks.high {
+	if to == st.next || !st.class.asks() || to <= st.oldest || st.blocks.low == st.blocks.high {
 		return to
 	}
 	return max(st.oldest, st.blocks.at(st.blocks.find(to)).first)

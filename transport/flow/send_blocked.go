@@ -7,7 +7,7 @@ func (s *Sender) blocked(t moment, st *sendStream) bool {
 	if st.blockedAt == never {
 		st.blockedAt, st.told = t, false
 		st.quietAt = never
-		if st.class == BestEffort {
+		if st.class != Reliable {
 			st.quietAt = t
 		}
 	}

@@ -1,9 +1,6 @@
 package flow
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 const (
 	defaultGRTT = 5 * time.Millisecond // before anything was measured
@@ -20,8 +17,11 @@ type member struct {
 	rtt      moment
 	heardAt  moment // last STATUS or NAK
 	nakTat   moment // rate limit of its NAKs
-	quiet    bool   // does not hold back best effort until it speaks
-	silent   bool   // MemberSilent was raised
+	standing standing
+	tagged   bool
+	conduct  conduct
+	quiet    bool // does not hold back best effort until it speaks
+	silent   bool // MemberSilent was raised
 	expected uint32
 	heard    uint32
 	loss     uint8 // of late, in 1/255
@@ -37,43 +37,6 @@ type member struct {
 type memberStream struct {
 	start, delivered, highest, limit uint64
 	spoken                           bool // limit is the member's own word
-}
-
-// Admit counts m from here: it owes nothing to what was written before
-// (Winsock rule R244), and what is written from here on waits for it. The
-// edges, for the member's START, lie between messages because Admit implies
-// Cut. rtt is a first guess, from the control channel; zero means none.
-func (s *Sender) Admit(now time.Time, m Member, rtt time.Duration) []Edge {
-	if _, ok := s.index[m]; ok {
-		s.Expel(now, m)
-	}
-	t := s.now(now)
-	s.Cut(now)
-	edges := s.Edges(nil)
-	if m == 0 || m == s.c.Self {
-		return edges
-	}
-	i := 0
-	for i < len(s.members) && s.members[i].id != 0 {
-		i++
-	}
-	if i == len(s.members) {
-		s.members = append(s.members, member{})
-	}
-	if rtt <= 0 {
-		rtt = defaultGRTT
-	}
-	mb := &s.members[i]
-	*mb = member{id: m, rtt: max(rtt, leastRTT), heardAt: t, streams: make([]memberStream, len(s.streams))}
-	for k, e := range edges {
-		mb.streams[k] = memberStream{start: e.Seq, delivered: e.Seq, highest: e.Seq,
-			limit: e.Seq + s.firstCredit()}
-	}
-	s.index[m] = i
-	s.counted++
-	s.dirty = true
-	s.beat.restart(t)
-	return edges
 }
 
 // firstCredit is what a member takes before its first STATUS, over all streams
@@ -99,71 +62,6 @@ func ownerNumber(i int) uint8 {
 		return uint8(i + 1)
 	}
 	return many
-}
-
-// refresh works out anew, from the table, what the counted members allow:
-// never by increments, so that nothing stays behind when a member goes (U20).
-func (s *Sender) refresh() {
-	if s.dirty {
-		s.dirty = false
-		s.grtt = 0
-		for i := range s.members {
-			if m := &s.members[i]; m.id != 0 {
-				s.grtt = max(s.grtt, m.rtt)
-			}
-		}
-		if s.counted == 0 {
-			s.grtt = defaultGRTT
-		}
-		for k := range s.streams {
-			s.recount(k)
-		}
-	}
-	for k := range s.streams {
-		st := &s.streams[k]
-		to := st.sent
-		if st.class == Reliable && s.counted > 0 {
-			to = min(to, st.floor)
-		}
-		if to == st.next {
-			st.closeBlock() // all of it is delivered
-		}
-		if to = st.floorOf(to); to > st.oldest {
-			s.release(st, to)
-		}
-	}
-}
-
-// recount sets one stream's credit, floor and leader.
-func (s *Sender) recount(k int) {
-	st := &s.streams[k]
-	least, most := uint64(math.MaxUint64), uint64(0)
-	floor, leader := uint64(math.MaxUint64), uint64(0)
-	voices := 0
-	for i := range s.members {
-		m := &s.members[i]
-		if m.id == 0 {
-			continue
-		}
-		ms := &m.streams[k]
-		floor, leader = min(floor, ms.delivered), max(leader, ms.delivered)
-		if st.class == BestEffort && m.quiet {
-			continue
-		}
-		voices++
-		l := ms.limit
-		if st.class == Reliable {
-			l = min(l, ms.delivered+s.window)
-		}
-		least, most = min(least, l), max(most, l)
-	}
-	st.credit, st.floor, st.leader = least, floor, leader
-	if s.c.Policy == Fastest {
-		st.credit = most
-	}
-	if voices == 0 {
-		st.credit = math.MaxUint64
-	}
 }
 
 // handleStatus takes a member's word, all of it or none.
@@ -206,10 +104,11 @@ func (s *Sender) handleStatus(t moment, i int, frame []byte) Drop {
 		}
 		ms, st := &m.streams[e.stream], &s.streams[e.stream]
 		// Only the member that holds a bound can move it.
-		s.dirty = s.dirty || ms.limit <= st.credit || s.c.Policy == Fastest ||
-			st.class == Reliable && (ms.delivered <= st.floor || ms.delivered+s.window <= st.credit)
+		s.dirty = s.dirty || ms.limit <= st.second || s.c.Policy != Slowest ||
+			st.class.asks() && (ms.delivered <= st.floor || ms.delivered <= st.leader || ms.delivered+s.window <= st.second)
 		ms.delivered, ms.highest, ms.limit, ms.spoken = e.delivered, e.highest, e.limit, true
 	}
+	s.catchUp(t, m)
 	return DropNone
 }
 

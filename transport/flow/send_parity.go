@@ -8,6 +8,7 @@ import (
 const (
 	mostProactive  = 16
 	tauMany        = 0.75 // share of blocks that need no NAK, above fewLeaves
+	tauInTime      = 0.99 // the same where a NAK may come too late
 	unicastWorth   = 2.5  // a packet to one member costs the others nothing: so many are worth one row
 	originalsWorth = 1.25 // a row costs some work at both ends: so many originals are worth one
 	spareAfter     = time.Millisecond
@@ -25,10 +26,15 @@ type proactive struct {
 
 // tau is the share of blocks that should need no NAK; 0: nothing goes unasked.
 func (s *Sender) tau(st *sendStream) float64 {
-	if s.c.NoParity || st.class != Reliable || s.counted <= fewLeaves {
+	switch {
+	case s.c.NoParity || !st.class.asks():
 		return 0
+	case st.class == Deadline && (s.counted > fewLeaves || s.c.Latency < 4*s.grtt):
+		return tauInTime
+	case s.counted > fewLeaves:
+		return tauMany
 	}
-	return tauMany
+	return 0
 }
 
 // addProactive gives a block that has left its rows, unless nobody would ask.
@@ -107,8 +113,12 @@ func (s *Sender) coded(st *sendStream, b *block) bool {
 	var lacking [mostColumns]uint8
 	exclusive, shared := 0, 0
 	for seq := st.nextWanted(b.first); seq < b.end(); seq = st.nextWanted(seq + 1) {
+		owner := st.chunk(seq).owner[seq%blockSize]
+		if s.apart(owner) {
+			continue
+		}
 		lacking[(seq-b.first)&(1<<b.depth-1)]++
-		if c := st.chunk(seq); c.owner[seq%blockSize] == many {
+		if owner == many {
 			shared++
 		} else {
 			exclusive++

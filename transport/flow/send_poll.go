@@ -79,8 +79,13 @@ func (b *Batch) add(slot []byte, n int, seq uint64) bool {
 func (s *Sender) Poll(now time.Time, b *Batch) bool {
 	t := s.now(now)
 	s.refresh()
+	s.expire(t)
+	s.judge(t)
 	if s.beatDue(t) {
 		s.pollBeat(t, b)
+		return true
+	}
+	if s.skips && s.pollSkip(t, b) {
 		return true
 	}
 	room := s.pace.room(t)
@@ -88,6 +93,7 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 		return false
 	}
 	data := s.sendable(t)
+	s.waiting = data || t-s.beat.data < judgeEvery
 	if s.notes && s.pollNote(t, b) {
 		return true
 	}
@@ -130,6 +136,7 @@ func (st *sendStream) ready() uint64 {
 // sendable reports whether new data may go, and keeps the clocks of blocked
 // streams.
 func (s *Sender) sendable(t moment) (any bool) {
+	s.charge(t)
 	for i := range s.streams {
 		st := &s.streams[i]
 		switch {
@@ -177,6 +184,9 @@ func (s *Sender) pollData(t moment, b *Batch, room int) bool {
 		s.blocksLeft(t, st)
 		s.beat.dataSent(t, s.grtt)
 		s.spend(t, b, false)
+		if s.stats.Quarantines > 0 {
+			s.allow(b.wire)
+		}
 		return true
 	}
 	return false
@@ -243,7 +253,7 @@ func (s *Sender) Failed(now time.Time, b *Batch) {
 		owner = ownerNumber(i)
 	}
 	for k := range b.Frames {
-		if seq := b.seqs[k]; seq >= st.oldest && st.class == Reliable {
+		if seq := b.seqs[k]; seq >= st.oldest && st.class.asks() {
 			c := st.chunk(seq)
 			if b.To == 0 {
 				c.group[seq%blockSize] = 0

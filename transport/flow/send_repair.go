@@ -26,6 +26,7 @@ func (s *Sender) Handle(now time.Time, m Member, frame []byte) Drop {
 }
 
 func (s *Sender) handle(t moment, m Member, frame []byte) Drop {
+	s.charge(t)
 	if len(frame) == 0 {
 		return DropMalformed
 	}
@@ -49,7 +50,7 @@ func (s *Sender) handleNak(t moment, i int, frame []byte) Drop {
 	if !ok {
 		return DropMalformed
 	}
-	if int(f.stream) >= len(s.streams) || s.streams[f.stream].class != Reliable {
+	if int(f.stream) >= len(s.streams) || !s.streams[f.stream].class.asks() {
 		return DropStream
 	}
 	st, m := &s.streams[f.stream], &s.members[i]
@@ -65,7 +66,7 @@ func (s *Sender) handleNak(t moment, i int, frame []byte) Drop {
 	m.heardAt, m.silent = t, false
 	m.naks++
 	s.stats.Naks++
-	owner := ownerNumber(i)
+	owner, counts := ownerNumber(i), m.standing != quarantined
 	low := max(st.oldest, m.streams[f.stream].delivered)
 	at := f.base
 	var count [mostColumns]uint8
@@ -73,8 +74,12 @@ func (s *Sender) handleNak(t moment, i int, frame []byte) Drop {
 	for rest := f.ranges; len(rest) > 0; {
 		from, to, n := nakRange(rest, at)
 		for seq := max(from, low); seq < min(to, st.sent); seq++ {
-			if !s.ask(t, st, seq, owner, echo) {
+			if !s.ask(t, st, m, seq, owner, echo) {
 				continue
+			}
+			m.conduct.asked++
+			if !counts {
+				continue // it is served apart
 			}
 			if b == nil || seq >= b.end() {
 				if b != nil {
@@ -112,7 +117,7 @@ func (s *Sender) mayAsk(t moment, m *member) bool {
 // what the member has since heard was lost and is wanted at once; else not
 // before two round trips. Paths differ, so what went to the member alone must
 // be older by pathSlack.
-func (s *Sender) ask(t moment, st *sendStream, seq uint64, owner uint8, echo int64) bool {
+func (s *Sender) ask(t moment, st *sendStream, m *member, seq uint64, owner uint8, echo int64) bool {
 	c, k := st.chunk(seq), seq%blockSize
 	if c.wanted>>k&1 == 1 {
 		s.want(t, st, c, seq, owner)
@@ -125,6 +130,10 @@ func (s *Sender) ask(t moment, st *sendStream, seq uint64, owner uint8, echo int
 	}
 	if !passed && s.micros(t)-last < 2*micro(s.grtt) {
 		s.stats.TooSoon++
+		return false
+	}
+	if !s.mayHave(m) {
+		s.stats.OverBudget++
 		return false
 	}
 	s.want(t, st, c, seq, owner)
@@ -313,10 +322,15 @@ func (s *Sender) pollAgain(st *sendStream, b *Batch, most int, stamp int64) {
 
 // repairTo is where a symbol goes that owner wants.
 func (s *Sender) repairTo(owner uint8) Member {
-	if owner == many || !s.alone() {
+	if owner == many || !s.alone() && !s.apart(owner) {
 		return 0
 	}
 	return s.members[owner-1].id
+}
+
+// apart: what only a quarantined member lacks is no business of the group's.
+func (s *Sender) apart(owner uint8) bool {
+	return s.c.UnicastRepair && owner != many && s.members[owner-1].standing == quarantined
 }
 
 // sentAgain stamps a slot. One that went to two members, each alone, counts as

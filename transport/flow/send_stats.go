@@ -39,6 +39,9 @@ type SenderStats struct {
 	StillWanted uint64
 	TooSoon     uint64 // asked for while a repair may be on its way
 	AskedGone   uint64 // asked for after it left the ring
+	OverBudget  uint64 // asked for by a quarantined member beyond its share
+	Quarantines uint64
+	Skips       uint64 // a quarantined member was told to go on near what is sent now
 
 	Taken uint64 // NAK and STATUS frames that counted
 	Drops Drops
@@ -109,6 +112,17 @@ func (s *Sender) Members(now time.Time, dst []MemberStats) []MemberStats {
 	return dst
 }
 
+// owed: somebody has not taken all of it, and what lacks may still come.
+func (st *sendStream) owed(s *Sender) bool {
+	switch st.class {
+	case Reliable:
+		return s.counted > 0 && st.floor < st.next
+	case Deadline:
+		return s.counted > 0 && st.floor < st.next && st.oldest < st.next
+	}
+	return false
+}
+
 // Drained reports whether everything written was sent and, on reliable
 // streams, delivered to every counted member, with no repair wanted. An open
 // packet waits for Cut.
@@ -119,7 +133,7 @@ func (s *Sender) Drained() bool {
 	}
 	for i := range s.streams {
 		st := &s.streams[i]
-		if st.open != nil || st.sent < st.next || st.class == Reliable && s.counted > 0 && st.floor < st.next {
+		if st.open != nil || st.sent < st.next || st.owed(s) {
 			return false
 		}
 	}

@@ -82,7 +82,7 @@ func (s *Sender) pollBeat(t moment, b *Batch) {
 func (s *Sender) owed() bool {
 	for i := range s.streams {
 		st := &s.streams[i]
-		if st.sent < st.next || st.class == Reliable && st.floor < st.next {
+		if st.sent < st.next || st.owed(s) {
 			return true
 		}
 	}
@@ -165,7 +165,9 @@ func (p *pacer) ready() moment {
 func (s *Sender) Advance(now time.Time) {
 	t := s.now(now)
 	s.refresh()
+	s.expire(t)
 	s.sendable(t)
+	s.judge(t)
 	for i := range s.streams {
 		s.blocksLeft(t, &s.streams[i])
 	}

@@ -30,6 +30,19 @@ type SenderConfig struct {
 	Overhead int
 	// Policy says who is waited for. Zero means the slowest.
 	Policy Policy
+	// Quorum is how many members must be able to follow, with that Policy.
+	Quorum int
+	// WaitFor is how many members must have been admitted before Write takes
+	// anything; see Begin. Zero waits for nobody.
+	WaitFor int
+	// NoQuarantine waits for a member that drags the group as for any other.
+	NoQuarantine bool
+	// Latency bounds how long symbols of a Deadline stream are kept for repair.
+	// Zero means 200 ms.
+	Latency time.Duration
+	// Replay is how much of what was delivered is kept for members that come
+	// late, in bytes a stream. Zero keeps nothing.
+	Replay int
 	// UnicastRepair sends what one member alone lacks to that member alone.
 	UnicastRepair bool
 	// NoParity repairs by sending the symbols themselves, never by parity.
@@ -54,12 +67,17 @@ func (c SenderConfig) withDefaults() (SenderConfig, error) {
 	if c.Overhead == 0 {
 		c.Overhead = 40
 	}
+	if c.Latency == 0 {
+		c.Latency = defaultLatency
+	}
 	c.Overhead = max(0, c.Overhead)
 	switch {
 	case c.Self == 0:
 		return c, errors.Join(errConfig, errors.New("the sender's own id counts from 1"))
-	case c.History < 0 || c.Rate < 0 || c.Rate > largestRate || c.Policy > Fastest || c.Overhead > 1024:
-		return c, errors.Join(errConfig, errors.New("one of History, Rate, Policy and Overhead is out of range"))
+	case c.History < 0 || c.Replay < 0 || c.Rate < 0 || c.Rate > largestRate || c.Policy > FixedRate || c.Overhead > 1024:
+		return c, errors.Join(errConfig, errors.New("one of History, Replay, Rate, Policy and Overhead is out of range"))
+	case c.Quorum < 0 || c.WaitFor < 0 || c.Latency < 0 || c.Policy == Quorum && c.Quorum == 0 || c.Policy == FixedRate && c.Rate == 0:
+		return c, errors.Join(errConfig, errors.New("one of Quorum, WaitFor and Latency is out of range, or Policy asks for a Quorum or Rate that is not given"))
 	}
 	c.Streams = append([]Class(nil), c.Streams...)
 	return c, nil
@@ -80,6 +98,7 @@ type Sender struct {
 	ring    int // most slots of a stream
 	backlog int // most symbols that wait to be sent
 	window  uint64
+	keep    uint64 // symbols of a stream that stay for who comes late
 
 	streams []sendStream
 	free    []*chunk // emptied ones, the last emptied on top: still in cache
@@ -87,7 +106,8 @@ type Sender struct {
 
 	members []member
 	index   map[Member]int
-	counted int
+	counted int  // members, whatever their standing
+	begun   bool // Write takes messages
 	dirty   bool // the least credit, the floor or the GRTT may have moved
 	grtt    moment
 
@@ -101,8 +121,15 @@ type Sender struct {
 	share  repairShare
 	nakTat moment // rate limit of NAKs from all members
 	check  moment // next look for silent members
-	events eventQueue
-	stats  SenderStats
+
+	limits, takes []uint64 // recount's own
+	charged       moment   // blocked time before is charged
+	judgedAt      moment
+	judgedData    uint64
+	waiting       bool // data waited, or could go, when Poll looked last
+	skips         bool // some member is to be told to go on
+	events        eventQueue
+	stats         SenderStats
 }
 
 // sendStream is one stream: the ring of its symbols and the places in it,
@@ -125,8 +152,10 @@ type sendStream struct {
 	message uint64 // number of the next message
 
 	credit  uint64 // first symbol that must not be sent yet
-	floor   uint64 // first symbol that some counted member has not taken
-	leader  uint64 // what the fastest counted member has taken
+	floor   uint64 // first symbol that some member has not taken
+	leader  uint64 // first symbol that somebody who is waited for has not taken
+	second  uint64 // credit without the member that holds it down
+	holder  int    // that member's place; -1: none
 	wanted  int    // symbols wanted
 	wantLow uint64 // none below is wanted
 
@@ -147,13 +176,15 @@ func NewSender(c SenderConfig) (*Sender, error) {
 		streams: make([]sendStream, len(c.Streams)),
 		index:   map[Member]int{},
 		grtt:    defaultGRTT,
+		begun:   c.WaitFor == 0,
 	}
-	s.ring = int(min(max(2*s.window, uint64(c.History/s.slot)), mostSlots))
+	s.keep = min(uint64(c.Replay/s.slot), mostSlots/2)
+	s.ring = int(min(max(2*s.window, uint64(c.History/s.slot), s.window+s.keep), mostSlots))
 	s.backlog = max(512, c.MaxMessage/s.payload+4)
 	s.pace.init(&c)
 	s.beat = beatClock{next: never, load: never}
 	for i := range s.streams {
-		s.streams[i] = sendStream{id: Stream(i), class: c.Streams[i], credit: math.MaxUint64, blockedAt: never, quietAt: never}
+		s.streams[i] = sendStream{id: Stream(i), class: c.Streams[i], credit: math.MaxUint64, leader: math.MaxUint64, holder: -1, blockedAt: never, quietAt: never}
 	}
 	return s, nil
 }
@@ -169,13 +200,16 @@ func (s *Sender) Write(now time.Time, id Stream, p []byte) error {
 	}
 	st := &s.streams[id]
 	s.wrote = s.now(now)
+	if !s.begun {
+		return ErrFull
+	}
 	record := varintSize(uint64(len(p))) + len(p)
 	if st.open == nil || st.used+record > s.payload {
 		if !s.fits(st, uint64(record/s.payload)+2) {
 			return ErrFull
 		}
 		// A length never straddles, and best effort never cuts what fits whole.
-		if st.open != nil && (st.used+record-len(p) > s.payload || st.class == BestEffort && record <= s.payload) {
+		if st.open != nil && (st.used+record-len(p) > s.payload || st.class != Reliable && record <= s.payload) {
 			s.closePacket(st, false)
 		}
 		if st.open == nil {
@@ -201,11 +235,9 @@ func (s *Sender) fits(st *sendStream, n uint64) bool {
 		return true
 	}
 	s.refresh()
-	if s.c.Policy == Fastest && s.counted > 0 && st.class == Reliable {
-		// Others are still repaired from the ring, but do not hold it.
-		if over := st.next + n - min(st.next+n, uint64(s.ring)); over > st.oldest {
-			s.release(st, min(over, st.leader, st.sent))
-		}
+	// Who is not waited for is still repaired from the ring, but does not hold it.
+	if over := st.next + n - min(st.next+n, uint64(s.ring)); over > st.oldest {
+		s.release(st, min(over, st.leader, st.sent))
 	}
 	return st.next+n-st.oldest <= uint64(s.ring)
 }

@@ -13,7 +13,7 @@ func TestConfig_SaysWhatIsWrong(t *testing.T) {
 		"no id":               func(c *SenderConfig) { c.Self = 0 },
 		"no streams":          func(c *SenderConfig) { c.Streams = nil },
 		"17 streams":          func(c *SenderConfig) { c.Streams = make([]Class, 17) },
-		"class 2":             func(c *SenderConfig) { c.Streams = []Class{2} },
+		"class 3":             func(c *SenderConfig) { c.Streams = []Class{3} },
 		"odd symbol":          func(c *SenderConfig) { c.Symbol = 1400 },
 		"no symbol":           func(c *SenderConfig) { c.Symbol = 0 },
 		"window of 1 message": func(c *SenderConfig) { c.MaxMessage, c.Window = 1<<20, 1<<20 },
@@ -81,7 +81,7 @@ func TestAdmit_OwesNothingFromBefore(t *testing.T) {
 	if d := late.Handle(p.now, Meta{}, []byte{frameData}, nil); d != DropEarly {
 		t.Fatal(d)
 	}
-	edges := p.s.Admit(p.now, 3, 0)
+	edges := p.s.Admit(p.now, 3, Admission{})
 	if edges[0].Message != 2 || edges[0].Seq != 4 {
 		t.Fatalf("%+v", edges)
 	}
@@ -149,7 +149,7 @@ func TestSender_WithoutMembersSendsToNobody(t *testing.T) {
 // A leaf lacks a symbol; it is expelled; nothing is sent for its sake.
 func TestExpel_DropsWhatOnlyItWanted(t *testing.T) {
 	p := newPair(t, Reliable)
-	p.s.Admit(p.now, 3, time.Millisecond)
+	p.s.Admit(p.now, 3, Admission{RTT: time.Millisecond})
 	for i := range 20 {
 		_ = p.s.Write(p.now, 0, message(i, 1382))
 	}

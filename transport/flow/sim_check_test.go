@@ -79,7 +79,7 @@ func (w *world) checkSymbol(d *data, stamp int64) {
 	if d.seq == w.firstSent[st] {
 		w.firstSent[st]++
 		for _, l := range w.leaves {
-			if d.seq >= l.limit[st] && w.sc.policy == Slowest && w.sc.streams[st] == Reliable {
+			if d.seq >= l.limit[st] && w.sc.policy == Slowest && w.sc.streams[st] == Reliable && w.s.members[w.s.index[l.id]].standing == inStep {
 				w.fatalf("credit: %d sent first, leaf %d allows %d", d.seq, l.id, l.limit[st])
 			}
 		}
@@ -184,6 +184,9 @@ func (w *world) checkCounted() {
 			m := &s.members[s.index[l.id]]
 			ms := m.streams[k]
 			floor = min(floor, ms.delivered)
+			if m.standing != inStep {
+				continue
+			}
 			if st.class == Reliable {
 				credit = min(credit, ms.limit, ms.delivered+s.window)
 			} else if !m.quiet {

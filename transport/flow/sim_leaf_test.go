@@ -35,17 +35,22 @@ func (w *world) join() *leaf {
 	l := &leaf{w: w, id: w.nextID, pool: NewPool(0), buf: make([]byte, 64<<10), timer: never}
 	w.nextID++
 	c := ReceiverConfig{Sender: 1, Symbol: w.sc.symbol, Streams: w.sc.streams, MaxMessage: 64 << 10, Window: w.sc.window,
-		Room: w.sc.socket, Seed: uint64(l.id), Start: w.time(-time.Hour)}
+		Latency: w.s.c.Latency, Room: w.sc.socket, Seed: uint64(l.id), Start: w.time(-time.Hour)}
 	var err error
 	if l.r, err = NewReceiver(c, l.pool); err != nil {
 		w.t.Fatal(err)
 	}
-	edges := w.s.Admit(w.now(), l.id, 2*w.sc.delay)
+	a := Admission{}
+	if w.sc.admit != nil {
+		a = w.sc.admit(l.id)
+	}
+	a.RTT = 2 * w.sc.delay
+	edges := w.s.Admit(w.now(), l.id, a)
 	l.gaps = make([]uint64, len(w.sc.streams))
 	for _, e := range edges {
 		l.next = append(l.next, e.Message)
 		l.limit = append(l.limit, e.Seq+w.s.firstCredit())
-		if e.Message != w.written[e.Stream] {
+		if a.From.Kind == FromNow && e.Message != w.written[e.Stream] {
 			w.fatalf("edge %+v, written %d", e, w.written[e.Stream])
 		}
 	}
@@ -257,6 +262,9 @@ func (l *leaf) app() {
 				w.fatalf("leaf %d stream %d message %d: wrong bytes", l.id, st, i.Message)
 			}
 			l.next[st]++
+			if w.sc.timed {
+				w.took = append(w.took, w.at-w.wroteAt[st][i.Message-w.sc.first])
+			}
 			w.lastRead, l.lastRead = w.at, w.at
 		}
 	}

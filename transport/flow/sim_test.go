@@ -46,6 +46,9 @@ type scenario struct {
 	age      time.Duration                         // of the sender's clock when the run begins
 	first    uint64                                // number of the first message
 	base     uint64                                // sequence of the first symbol
+	sender   func(c *SenderConfig)                 // more of its settings
+	admit    func(id Member) Admission             // more of a leaf's; RTT is set
+	timed    bool                                  // keep how long each message took
 }
 
 type event struct {
@@ -81,6 +84,8 @@ type world struct {
 	b       Batch
 	nextID  Member
 	written []uint64 // per stream
+	wroteAt [][]time.Duration
+	took    []time.Duration // from Write to Read, of timed messages
 	left    int
 	number  uint64 // packet number of the group
 	timer   time.Duration
@@ -103,6 +108,9 @@ type world struct {
 	handed    uint64
 	failed    int
 	kind      byte // of the feedback in hand
+	seen      []Event
+	lastSent  time.Duration // when new data went last
+	pending   int           // events of a script that must come to pass
 }
 
 type wirePoint struct {
@@ -127,6 +135,9 @@ func newWorld(t testing.TB, sc *scenario, seed uint64) *world {
 	}
 	c := SenderConfig{Self: 1, Symbol: sc.symbol, Streams: sc.streams, MaxMessage: 64 << 10, Window: sc.window, History: sc.history,
 		Rate: sc.rate, Policy: sc.policy, UnicastRepair: sc.alone, Start: w.time(-sc.age)}
+	if sc.sender != nil {
+		sc.sender(&c)
+	}
 	var err error
 	if w.s, err = NewSender(c); err != nil {
 		t.Fatal(err)
@@ -136,6 +147,7 @@ func newWorld(t testing.TB, sc *scenario, seed uint64) *world {
 		st.message = sc.first
 		st.oldest, st.sent, st.next = sc.base, sc.base, sc.base
 		w.written = append(w.written, sc.first)
+		w.wroteAt = append(w.wroteAt, nil)
 		w.firstSent = append(w.firstSent, sc.base)
 	}
 	w.nextID = 2
@@ -203,6 +215,9 @@ func (w *world) write() {
 			w.fatalf("write: %v", err)
 		}
 		w.written[st]++
+		if w.sc.timed {
+			w.wroteAt[st] = append(w.wroteAt[st], w.at)
+		}
 		w.left--
 		if w.sc.gap > 0 {
 			break
@@ -262,6 +277,9 @@ func (w *world) armSender() {
 }
 
 func (w *world) transmit() {
+	if w.b.kind == batchData {
+		w.lastSent = w.at
+	}
 	shared := w.lossy() && w.sc.shared > 0
 	for _, l := range w.leaves {
 		if w.b.To != 0 && w.b.To != l.id {
@@ -306,7 +324,7 @@ func (w *world) run() {
 			w.report()
 			w.fatalf("not done: left %d, drained %v", w.left, w.s.Drained())
 		}
-		if w.left == 0 && w.complete() {
+		if w.left == 0 && w.pending == 0 && w.complete() {
 			break
 		}
 	}

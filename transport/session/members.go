@@ -21,7 +21,7 @@ func (s *Session) AddMember(id uint32, addr netip.AddrPort, rtt time.Duration) [
 	}
 	now := time.Now()
 	t.flush(now)
-	edges := t.sender.Admit(now, id, rtt)
+	edges := t.sender.Admit(now, id, flow.Admission{RTT: rtt})
 	t.push(now)
 	t.armSender()
 	return edges
