@@ -202,7 +202,7 @@ func (r *Receiver) Heard(m Meta) {
 
 func (r *Receiver) handleData(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	var d data
-	if !parseData(frame, &d) {
+	if !parseData(frame, &d) || symbolHead+len(d.payload) > r.c.Symbol {
 		return DropMalformed
 	}
 	if int(d.stream) >= len(r.streams) || d.class != r.c.Streams[d.stream] {

@@ -328,7 +328,7 @@ func (st *stream) appendNak(t moment, dst []byte) []byte {
 				break
 			}
 			stop := min(st.whole(hole, upTo), hole+uint64(budget))
-			if len(st.coded) > 0 {
+			if len(st.coded) > 0 && c.tries < 3 {
 				if stop = st.unanswered(hole, stop); stop == hole {
 					from = hole + 1
 					continue

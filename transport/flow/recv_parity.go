@@ -44,7 +44,8 @@ func (r *Receiver) handleParity(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	r.stats.Parity++
 	end := f.first + uint64(f.n)
 	full := r.pool.Over() || st.parityHeld >= mostParity
-	if f.first < st.kept || end <= st.base || end > st.last || end-st.base > r.window || full && f.first > st.contigOrBase() {
+	if f.first < st.kept || end <= st.base || end > st.last || end-st.base > r.window || full && f.first > st.contigOrBase() ||
+		st.parityHeld >= mostParity+mostColumns*codePlaces {
 		r.stats.ParityUnused++
 		return DropNone
 	}
@@ -85,8 +86,14 @@ func (st *stream) codedFor(f *parity) *codedBlock {
 			return k
 		}
 	}
-	st.coded = append(st.coded, codedBlock{first: f.first, n: f.n, depth: f.interleave})
-	return &st.coded[len(st.coded)-1]
+	n := len(st.coded)
+	if n == cap(st.coded) {
+		st.coded = append(st.coded, codedBlock{})
+	}
+	st.coded = st.coded[:n+1]
+	k := &st.coded[n]
+	*k = codedBlock{first: f.first, n: f.n, depth: f.interleave, rows: k.rows[:0]}
+	return k
 }
 
 func (k *codedBlock) has(f *parity) bool {
@@ -203,19 +210,21 @@ func (st *stream) restore(t moment, k *codedBlock, d *decoder, i, pos int) {
 
 // tidyParity lets go of blocks that were read, or are whole.
 func (st *stream) tidyParity() {
-	kept := st.coded[:0]
-	for _, k := range st.coded {
+	kept := 0
+	for i := range st.coded {
+		k := &st.coded[i]
 		if k.end() <= st.contigOrBase() || k.first < st.kept || len(k.rows) == 0 {
-			for i := range k.rows {
-				st.letGo(&k.rows[i])
+			for j := range k.rows {
+				st.letGo(&k.rows[j])
 				st.r.stats.ParityUnused++
 			}
+			clear(k.rows)
 			continue
 		}
-		kept = append(kept, k)
+		st.coded[kept], st.coded[i] = st.coded[i], st.coded[kept]
+		kept++
 	}
-	clear(st.coded[len(kept):])
-	st.coded = kept
+	st.coded = st.coded[:kept]
 }
 
 // codedAt is the block with parity that holds seq, or nil.

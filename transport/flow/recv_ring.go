@@ -237,6 +237,6 @@ func (st *stream) whole(from, to uint64) uint64 {
 func (st *stream) rest(t moment) {
 	if st.held == 0 && st.ring != nil && st.base == st.known && t-st.heardAt >= idleAfter {
 		st.forget(st.base)
-		st.ring, st.have, st.mask, st.sections = nil, nil, 0, nil
+		st.ring, st.have, st.mask, st.sections, st.coded = nil, nil, 0, nil, nil
 	}
 }

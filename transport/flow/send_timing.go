@@ -215,5 +215,8 @@ func (s *Sender) NextTimeout() time.Time {
 	if s.notes || s.owing() {
 		t = min(t, s.pace.ready())
 	}
+	if len(s.free) > 2 {
+		t = min(t, max(s.check, s.beat.data+idleAfter))
+	}
 	return at(s.c.Start, t)
 }

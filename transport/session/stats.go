@@ -56,7 +56,7 @@ func (s *Session) Stats() Stats {
 	for _, p := range x.peers {
 		add(&st.Receivers, p.r.Stats())
 	}
-	st.BuffersHeld = x.pool.InUse()
+	st.BuffersHeld = x.pool.InUse() * flow.SlabSize
 	st.Unicast = s.c.Unicast.Info()
 	if x.group != nil {
 		st.Group = x.group.Info()
