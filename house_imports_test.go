@@ -19,7 +19,7 @@ var arrows = map[string]string{
 	"transport/nettest": "transport",
 	"transport/session": "transport transport/flow",
 	"crypto":            "",
-	"crypto/dtls":       "",
+	"crypto/dtls":       "crypto",
 	"control":           "transport",
 	"rooted":            "control crypto crypto/dtls transport transport/session transport/flow",
 	"nonrooted":         "control crypto crypto/dtls transport transport/session transport/flow",

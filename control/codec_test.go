@@ -82,12 +82,12 @@ func TestC5_LengthsAreHeldAgainstTheirLimitBeforeAllocation(t *testing.T) {
 		panic(name)
 	}
 	join, bye, senders := find("join"), find("bye"), find("senders")
-	// A JOIN whose last fields are token none, data as given, QoS none.
+	// A JOIN whose last fields are token none, data as given, QoS none, from now.
 	withData := func(claim uint32, data []byte) []byte {
 		b := Join{Room: -1}.Append(nil)
-		b = append(b[:len(b)-2], 1)
+		b = append(b[:len(b)-2-9], 1)
 		b = binary.BigEndian.AppendUint32(b, claim)
-		b = append(append(b, data...), 0)
+		b = append(append(b, data...), make([]byte, 1+9)...)
 		binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 		return b
 	}
@@ -131,6 +131,9 @@ func TestFieldsWithoutMeaningAreRefused(t *testing.T) {
 		{"JOIN with 17 suites", 0, Join{Suites: make([]byte, 17)}.Append(nil), FaultLimit},
 		{"JOIN with a long token", 0, Join{Token: make(Secret, MaxToken+1)}.Append(nil), FaultLimit},
 		{"JOIN with long QoS", 0, Join{QoS: make([]byte, MaxQoS+1)}.Append(nil), FaultLimit},
+		{"JOIN from nowhere", 0, Join{From: From{Kind: 4}}.Append(nil), FaultValue},
+		{"JOIN from now, counted", 0, Join{From: From{FromNow, 1}}.Append(nil), FaultValue},
+		{"JOIN from the oldest, counted", 0, Join{From: From{FromOldest, 1 << 63}}.Append(nil), FaultValue},
 		{"JOIN as INVITE", 1, Join{}.Append(nil), FaultType},
 		{"REFUSE without code", 2, change(Refuse{1, ""}.Append(nil), 8, 0), FaultValue},
 		{"REFUSE with a code of 2^16", 2, change(Refuse{1, ""}.Append(nil), 6, 1), FaultValue},
@@ -149,6 +152,10 @@ func TestFieldsWithoutMeaningAreRefused(t *testing.T) {
 		{"SENDERS adding role 3", 8, Senders{Add: []Peer{{ID: 9, Role: 3}}}.Append(nil), FaultValue},
 		{"SENDERS removing the group", 8, Senders{Remove: []uint32{0}}.Append(nil), FaultValue},
 		{"BYE with a broken reason", 11, change(Bye{0, "x", nil}.Append(nil), 11, 0xff), FaultValue},
+		{"NOTICE of standing 2", 12, Notice{Standing: 2}.Append(nil), FaultValue},
+		{"NOTICE with broken words", 12, change(Notice{Text: "x"}.Append(nil), 9, 0xff), FaultValue},
+		{"NOTICE with too many words", 12, wordy(Notice{}.Append(nil), MaxText+1), FaultLimit},
+		{"NOTICE as BYE", 11, Notice{}.Append(nil), FaultType},
 	} {
 		refused(t, c.what, codecs[c.codec], c.frame, c.want)
 	}
@@ -163,34 +170,12 @@ func change(b []byte, at int, to byte) []byte {
 	return b
 }
 
-func TestParametersMustMakeASession(t *testing.T) {
-	for what, edit := range map[string]func(*Params){
-		"data plane 2":       func(p *Params) { p.Plane = 2 },
-		"no streams":         func(p *Params) { p.Streams = nil },
-		"17 streams":         func(p *Params) { p.Streams = make([]byte, 17) },
-		"a unicast group":    func(p *Params) { p.Group = netip.MustParseAddrPort("192.0.2.1:7000") },
-		"no group":           func(p *Params) { p.Group = netip.AddrPort{} },
-		"no port":            func(p *Params) { p.Group = netip.MustParseAddrPort("239.1.1.1:0") },
-		"a source elsewhere": func(p *Params) { p.Source = netip.MustParseAddr("2001:db8::1") },
-		"a group as source":  func(p *Params) { p.Source = p.Group.Addr() },
-	} {
-		p := sampleParams()
-		edit(&p)
-		if p.Check() == nil {
-			t.Errorf("%s: checked", what)
-		}
-		if _, err := ParseParams(p.Append(nil)); err == nil {
-			t.Errorf("%s: parsed", what)
-		}
-	}
-	p := sampleParams()
-	if err := p.Check(); err != nil {
-		t.Error(err)
-	}
-	p.Name = "\xff"
-	if p.Check() == nil {
-		t.Error("a name that is not UTF-8")
-	}
+// wordy gives a frame that ends with an empty text one of n bytes.
+func wordy(b []byte, n int) []byte {
+	b = binary.BigEndian.AppendUint16(b[:len(b)-2], uint16(n))
+	b = append(b, strings.Repeat("w", n)...)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b
 }
 
 func TestCheckRefusesWhatNoPeerWouldTake(t *testing.T) {
@@ -201,6 +186,9 @@ func TestCheckRefusesWhatNoPeerWouldTake(t *testing.T) {
 		"JOIN, suites":     Join{Suites: make([]byte, 17)}.Check(),
 		"JOIN, token":      Join{Token: make(Secret, MaxToken+1)}.Check(),
 		"JOIN, QoS":        Join{QoS: make([]byte, MaxQoS+1)}.Check(),
+		"JOIN, from":       Join{From: From{Kind: 4}}.Check(),
+		"JOIN, from now":   Join{From: From{FromNow, 1}}.Check(),
+		"JOIN, oldest":     Join{From: From{FromOldest, 1}}.Check(),
 		"JOIN, name":       Join{Name: strings.Repeat("n", MaxName+1)}.Check(),
 		"INVITE, name":     Invite{Name: "\xff"}.Check(),
 		"WELCOME, id":      func(w Welcome) error { w.ID = RootID; return w.check() }(w),
@@ -303,7 +291,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 }
 
 func TestNamesAreThere(t *testing.T) {
-	for typ := TypeJoin; typ <= TypeBye; typ++ {
+	for typ := TypeJoin; typ <= TypeNotice; typ++ {
 		if typ.String() == "" || typ.String() == "unknown" {
 			t.Errorf("type %d has no name", typ)
 		}

@@ -20,7 +20,7 @@
 //	  (joins the group)
 //	  READY ------>
 //	  <------ START                  counted in: R244
-//	  <--> BEAT, CHAT; <- REKEY, SENDERS; REKEYED ->
+//	  <--> BEAT, CHAT; <- REKEY, SENDERS, NOTICE; REKEYED ->
 //	  BYE <------->                  or REFUSE, before WELCOME
 //
 // # Machines
@@ -62,6 +62,10 @@
 // deferred request keeps its place (R93); one that went away keeps it too,
 // as the error of the accept call it was meant for (R100, R101, R163), until
 // a newcomer needs the room. [Meet] tells whether roles meet (R193).
+//
+// Where a late leaf wants to begin (Join.From) is carried to the caller, who
+// finds it with the request and with the leaf until it is counted in, and
+// answers with the edges of Start.
 //
 // # Epochs
 //
@@ -108,6 +112,10 @@
 //   - An answer that crosses the request's withdrawal is reported by Failed,
 //     not by Answer.
 //   - Connect data and side chat messages are limited to 64 KiB.
+//   - Notices are not weighed against each other: each call sends one, and one
+//     that is out of date by then is sent all the same, in order.
+//   - Whether a leaf may have what was sent before it came is not asked here;
+//     who minds gives Start the edges of now.
 //   - A step that was asked for before a departure may still be given after it;
 //     the fresh epoch follows, and until then the leaver can read, as it could
 //     in the instant before it left.

@@ -37,6 +37,7 @@ const (
 	Welcomed                       // open sockets, join the group, then call Ready: Welcome
 	Rekeying                       // take up the epoch, then call Rekeyed: Rekey
 	SendersChanged
+	Noticed // the root waits for this leaf no more, or again: Notice
 	Started // a member from here: Epoch, Edges
 	Closed  // it is over; exactly once, and nothing follows: Code, Text, Edges, Own. Write out what is queued, close
 )
@@ -51,7 +52,7 @@ var eventNames = map[EventKind]string{
 	Requested: "requested", Withdrawn: "withdrawn", Accepted: "accepted", Failed: "failed",
 	EpochWanted: "epoch wanted", EpochReady: "epoch ready", Joined: "joined", Left: "left", Hangup: "hang up",
 	Invited: "invited", Welcomed: "welcomed", Rekeying: "rekeying", SendersChanged: "senders changed",
-	Started: "started", Closed: "closed", Chatted: "chatted", Beaten: "beaten",
+	Noticed: "noticed", Started: "started", Closed: "closed", Chatted: "chatted", Beaten: "beaten",
 }
 
 // String names the kind in a word.
@@ -83,6 +84,7 @@ type Event struct {
 	Welcome *Welcome
 	Rekey   *Rekey
 	Senders *Senders
+	Notice  *Notice
 }
 
 // String is the kind and the id, without what was said: logs see events.

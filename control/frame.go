@@ -19,7 +19,7 @@ const (
 	MaxFrame       = 1 << 20  // and after
 	MaxConnectData = 64 << 10 // caller or callee data (R46, R173)
 	MaxChat        = 64 << 10 // one side chat message (R230)
-	MaxText        = 512      // the reason in REFUSE and BYE, bytes of UTF-8
+	MaxText        = 512      // the words in REFUSE, BYE and NOTICE, bytes of UTF-8
 	MaxName        = 255      // a session's name, bytes of UTF-8
 	MaxToken       = 1 << 10  // a leaf's token for the authorizer
 	MaxQoS         = 512      // flow specifications, opaque here
@@ -48,9 +48,10 @@ const (
 	TypeChat    Type = 10 // either: a side chat message
 	TypeBeat    Type = 11 // either: I live, and this is how far I have sent
 	TypeBye     Type = 12 // either: over, and why; ends the connection
+	TypeNotice  Type = 13 // root: what it thinks of this leaf's pace
 )
 
-var typeNames = [...]string{"", "JOIN", "INVITE", "REFUSE", "WELCOME", "READY", "START", "REKEY", "REKEYED", "SENDERS", "CHAT", "BEAT", "BYE"}
+var typeNames = [...]string{"", "JOIN", "INVITE", "REFUSE", "WELCOME", "READY", "START", "REKEY", "REKEYED", "SENDERS", "CHAT", "BEAT", "BYE", "NOTICE"}
 
 // String is the name used in docs/wire.md.
 func (t Type) String() string {
@@ -60,7 +61,7 @@ func (t Type) String() string {
 	return "unknown"
 }
 
-func (t Type) known() bool { return t >= TypeJoin && t <= TypeBye }
+func (t Type) known() bool { return t >= TypeJoin && t <= TypeNotice }
 
 // headSize is the length field and the type.
 const headSize = 5

@@ -30,7 +30,7 @@ func (s *script) frame() []byte {
 		s.b = s.b[n:]
 		return raw
 	}
-	b := bytes.Clone(sampleOf(Type(t % 14)))
+	b := bytes.Clone(sampleOf(Type(t % 15)))
 	switch s.next() % 8 {
 	case 0:
 		b = b[:int(s.next())%(len(b)+1)]
@@ -46,9 +46,13 @@ var fuzzSeeds = [][]byte{
 	{0, 0, 0, 1, 2, 1, 3, 1, 3, 1, 3, 4, 2, 4, 4, 3, 2, 5, 1, 3, 255, 3, 255, 11, 12},
 }
 
+// leafSeed takes a leaf all the way in, and out: JOIN, WELCOME, READY, START,
+// then one frame of each kind.
+var leafSeed = []byte{5, 0, 102, 3, 2, 0, 4, 2, 7, 3, 0, 6, 2, 0, 13, 2, 0, 7, 2, 8, 4, 0, 10, 2, 0, 12, 2}
+
 // rootInput gives the machine one input of the script's choice.
 func rootInput(r *Root, s *script, now *time.Time, last *uint32) {
-	op := s.next() % 18
+	op := s.next() % 19
 	id := RootID + 1 + uint32(s.next()%8)
 	if op != 0 && id > *last {
 		id = *last
@@ -96,6 +100,8 @@ func rootInput(r *Root, s *script, now *time.Time, last *uint32) {
 		if s.next() > 250 {
 			r.Close(*now, 0, "over")
 		}
+	case 18:
+		_ = r.Notice(*now, id, Notice{Standing: s.next() % 3, Reason: s.next()})
 	}
 }
 
@@ -149,7 +155,7 @@ func leafInput(l *Leaf, s *script, now *time.Time) {
 			}
 		}
 	case 5:
-		_ = l.Join(*now, Join{Role: Role(s.next() % 4), Room: int32(s.next()) - 2})
+		_ = l.Join(*now, Join{Role: Role(s.next() % 4), Room: int32(s.next()) - 2, From: From{FromKind(s.next() % 5), uint64(s.next() % 3)}})
 	case 6:
 		_ = l.Answer(*now, Answer{Verdict: Verdict(s.next() % 5), Callee: make([]byte, s.next())}, Join{})
 	case 7:
@@ -173,7 +179,7 @@ func FuzzLeaf(f *testing.F) {
 	for _, b := range fuzzSeeds {
 		f.Add(b)
 	}
-	f.Add([]byte{5, 0, 0, 0, 4, 2, 7, 3, 0, 6, 2, 0, 7, 2, 8, 4, 0, 10, 2, 0, 12, 2})
+	f.Add(leafSeed)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 4096 {
 			return

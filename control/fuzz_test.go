@@ -44,6 +44,7 @@ func FuzzParseSenders(f *testing.F) { fuzzParser(f, "senders", ParseSenders) }
 func FuzzParseChat(f *testing.F)    { fuzzParser(f, "chat", ParseChat) }
 func FuzzParseBeat(f *testing.F)    { fuzzParser(f, "beat", ParseBeat) }
 func FuzzParseBye(f *testing.F)     { fuzzParser(f, "bye", ParseBye) }
+func FuzzParseNotice(f *testing.F)  { fuzzParser(f, "notice", ParseNotice) }
 func FuzzParseParams(f *testing.F)  { fuzzParser(f, "params", ParseParams) }
 
 // FuzzReader: the frames put together again are the stream, up to where it

@@ -50,7 +50,7 @@ func rootAt(t *testing.T, st state) (*scene, uint32, uint32) {
 	return s, id, other
 }
 
-var allTypes = []Type{0, TypeJoin, TypeInvite, TypeRefuse, TypeWelcome, TypeReady, TypeStart, TypeRekey, TypeRekeyed, TypeSenders, TypeChat, TypeBeat, TypeBye, 13, 255}
+var allTypes = []Type{0, TypeJoin, TypeInvite, TypeRefuse, TypeWelcome, TypeReady, TypeStart, TypeRekey, TypeRekeyed, TypeSenders, TypeChat, TypeBeat, TypeBye, TypeNotice, 14, 255}
 
 // sampleOf is a well-formed frame of type t, or an empty one of an unknown type.
 func sampleOf(t Type) []byte {
@@ -266,7 +266,7 @@ func TestEveryFrameInEveryPhaseOfTheLeaf(t *testing.T) {
 		joining:     {TypeRefuse, TypeWelcome, TypeBeat, TypeBye},
 		entering:    {TypeRekey, TypeSenders, TypeBeat, TypeBye},
 		prepared:    {TypeStart, TypeRekey, TypeSenders, TypeBeat, TypeBye},
-		member:      {TypeRekey, TypeSenders, TypeChat, TypeBeat, TypeBye},
+		member:      {TypeRekey, TypeSenders, TypeNotice, TypeChat, TypeBeat, TypeBye},
 		over:        allTypes,
 	}
 	for ph := idle; ph < phases; ph++ {

@@ -18,12 +18,13 @@ type Join struct {
 	Token  Secret // for the authorizer; nil: none
 	Data   []byte // caller data, in answer to an INVITE callee data; nil unlike empty (R179)
 	QoS    []byte // flow specifications; nil: none stated (R206)
+	From   From   // where it wants to begin
 }
 
 // JOIN:
 //
 //	version(1) role(1) n(1) suites(n) nonce(16) name(text) room(4, signed)
-//	token(option) data(option) qos(option)
+//	token(option) data(option) qos(option) from(9)
 
 // Append appends the whole frame to b.
 func (j Join) Append(b []byte) []byte {
@@ -35,7 +36,8 @@ func (j Join) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(j.Room))
 	b = appendOption(b, j.Token)
 	b = appendOption(b, j.Data)
-	return finish(appendOption(b, j.QoS), start)
+	b = appendOption(b, j.QoS)
+	return finish(appendFrom(b, j.From), start)
 }
 
 // ParseJoin reads a JOIN. Slices point into frame.
@@ -50,6 +52,7 @@ func ParseJoin(frame []byte) (Join, error) {
 	j.Token = s.option(MaxToken)
 	j.Data = s.option(MaxConnectData)
 	j.QoS = s.option(MaxQoS)
+	j.From = s.from()
 	if err := s.end(); err != nil {
 		return Join{}, err
 	}
@@ -85,6 +88,8 @@ func (j Join) Check() error {
 		return invalid("more than 16 suites offered")
 	case len(j.Token) > MaxToken:
 		return invalid("token longer than 1 KiB")
+	case !j.From.ok():
+		return invalid("where to begin: no such kind, or a number with a kind that has none")
 	}
 	return checkName(j.Name)
 }

@@ -101,6 +101,7 @@ func (l *Leaf) ask(now time.Time, j Join) {
 
 // Answer decides an invitation. To accept it sends j, with Data, Role and QoS
 // taken from a and no room for callee data: here this side is the callee.
+// Where to begin is j.From, as in Join.
 // Callee data beyond the offer is WSAEINVAL and refuses the root (R176). To
 // defer, or to give no valid verdict, leaves the invitation waiting.
 func (l *Leaf) Answer(now time.Time, a Answer, j Join) error {

@@ -16,6 +16,7 @@ var leafTurns = map[Type][phases]bool{
 	TypeStart:   {prepared: true},
 	TypeRekey:   {entering: true, prepared: true, member: true},
 	TypeSenders: {entering: true, prepared: true, member: true},
+	TypeNotice:  {member: true},
 	TypeChat:    {member: true},
 	TypeBeat:    {true, true, true, true, true, true, true},
 	TypeBye:     {true, true, true, true, true, true, true},
@@ -147,7 +148,7 @@ func (l *Leaf) handleRekey(now time.Time, frame []byte) error {
 	return nil
 }
 
-// handleNews takes what changes nothing here: SENDERS, CHAT, BEAT.
+// handleNews takes what changes nothing here: SENDERS, NOTICE, CHAT, BEAT.
 func (l *Leaf) handleNews(frame []byte) error {
 	switch TypeOf(frame) {
 	case TypeSenders:
@@ -156,6 +157,12 @@ func (l *Leaf) handleNews(frame []byte) error {
 			return err
 		}
 		l.event(Event{Kind: SendersChanged, Senders: &c})
+	case TypeNotice:
+		n, err := ParseNotice(frame)
+		if err != nil {
+			return err
+		}
+		l.event(Event{Kind: Noticed, Notice: &n})
 	case TypeChat:
 		c, err := ParseChat(frame)
 		if err != nil {

@@ -20,6 +20,14 @@ func (m *model) rootShell(e Event) {
 		for _, id := range e.Joining {
 			m.after(m.upTo(20*time.Millisecond), func() { _ = m.root.Start(m.now, id, nil) })
 		}
+	case Joined:
+		n := m.leaves[e.ID-RootID-1]
+		if e.Join.From != n.from {
+			m.fail("leaf %d wants to begin at %v, the root heard %v", n.id, n.from, e.Join.From)
+		}
+		for range m.rng.IntN(4) {
+			m.after(m.upTo(10*time.Second), func() { m.notice(n) })
+		}
 	case Hangup: // written out, then closed
 		n := m.leaves[e.ID-RootID-1]
 		m.after(max(n.toLeaf.Sub(m.now), 0)+time.Millisecond, func() {
@@ -30,6 +38,14 @@ func (m *model) rootShell(e Event) {
 		})
 	}
 	m.saw[e.Kind.String()]++
+}
+
+// notice tells a leaf of its standing, if it is in.
+func (m *model) notice(n *modelLeaf) {
+	v := Notice{uint8(m.rng.IntN(2)), uint8(m.rng.IntN(256)), "a word"}
+	if m.root.Notice(m.now, n.id, v) == nil {
+		n.notices = append(n.notices, v)
+	}
 }
 
 // accept is one accept call with a condition of random mind.
@@ -105,7 +121,7 @@ func (m *model) leafShell(n *modelLeaf, e Event) {
 			v = Reject
 		}
 		m.after(m.upTo(2*time.Second), func() {
-			_ = n.l.Answer(m.now, Answer{Verdict: v, Callee: []byte("yes"), Role: Role(m.rng.IntN(3))}, Join{})
+			_ = n.l.Answer(m.now, Answer{Verdict: v, Callee: []byte("yes"), Role: Role(m.rng.IntN(3))}, Join{From: n.from})
 		})
 	case Welcomed:
 		n.told = e.Epoch
@@ -115,6 +131,9 @@ func (m *model) leafShell(n *modelLeaf, e Event) {
 		m.after(wait, func() { _ = n.l.Rekeyed(m.now, e.Epoch) })
 	case Started:
 		n.started++
+	case Noticed:
+		n.heard = append(n.heard, *e.Notice)
+		m.saw["noticed"]++
 	case Closed:
 		n.closed++
 		m.after(max(n.toRoot.Sub(m.now), 0)+time.Millisecond, func() {

@@ -44,6 +44,8 @@ type modelLeaf struct {
 	after           bool // something followed Closed
 	lazy            bool // its shell answers late, or never
 	told            uint64
+	from            From
+	notices, heard  []Notice // sent to it, and what it was told of
 }
 
 // act is something that happens at a time.
@@ -90,6 +92,10 @@ func (m *model) after(d time.Duration, do func()) {
 // connect adds a leaf that asks or is invited.
 func (m *model) connect() {
 	n := &modelLeaf{id: RootID + 1 + uint32(len(m.leaves)), lazy: m.odds(8)}
+	n.from = From{FromKind(m.rng.IntN(4)), 0}
+	if n.from.Kind >= FromNumber {
+		n.from.N = m.rng.Uint64()
+	}
 	n.l = NewLeaf(m.now, LeafConfig{JoinTimeout: 9 * time.Second})
 	m.leaves = append(m.leaves, n)
 	if err := m.root.Open(m.now, n.id, leafAddr(n.id)); err != nil {
@@ -101,7 +107,7 @@ func (m *model) connect() {
 		_ = m.root.Invite(m.now, n.id, Invite{Role: Role(m.rng.IntN(3)), Room: 10, Data: []byte("come")})
 		m.saw["invited"]++
 	default:
-		if err := n.l.Join(m.now, Join{Role: Role(m.rng.IntN(3)), Room: 10}); err != nil {
+		if err := n.l.Join(m.now, Join{Role: Role(m.rng.IntN(3)), Room: 10, From: n.from}); err != nil {
 			m.fail("join: %v", err)
 		}
 	}
@@ -225,6 +231,9 @@ func (m *model) check() {
 			continue
 		}
 		members++
+		if !slices.Equal(n.heard, n.notices) {
+			m.fail("leaf %d was told %v, it was sent %v", n.id, n.heard, n.notices)
+		}
 		if e := m.root.rekey.epoch; c.acked != e || n.l.acked != e || n.l.told != e {
 			m.fail("leaf %d: epoch %d at the root, %d and %d at the leaf, newest %d", n.id, c.acked, n.l.told, n.l.acked, e)
 		}
@@ -300,7 +309,7 @@ func TestModelOfManyLeavesComesToRestConsistent(t *testing.T) {
 	}
 	for _, k := range []string{
 		"requested", "withdrawn", "accepted", "failed", "epoch wanted", "epoch ready", "joined", "left", "hang up",
-		"invited", "evicted", "reset", "silenced", "deferred", "tombstone", "gone while shown", "overtaken", "members at rest",
+		"invited", "evicted", "reset", "silenced", "deferred", "tombstone", "gone while shown", "overtaken", "members at rest", "noticed",
 	} {
 		if saw[k] < 10 {
 			t.Errorf("%q happened %d times: the model tests too little", k, saw[k])

@@ -21,14 +21,25 @@ type Params struct {
 	Symbol     uint16
 	MaxMessage uint32
 	Window     uint32
-	Streams    []uint8 // the class of each
+	Streams    []uint8        // the class of each: 0 reliable, 1 best effort, 2 deadline
+	Latency    uint16         // milliseconds within which deadline streams are repaired; 0 if there are none
+	Ordered    bool           // total order: all members see the messages of all senders in the same order
+	Second     netip.AddrPort // a second group on which the same packets are sent; the zero value: none
 	Name       string
 }
+
+// deadlineClass is the stream class that Latency is for, classes the first
+// number that is no class. They are flow's.
+const (
+	deadlineClass = 2
+	classes       = 3
+)
 
 // Parameters, inside WELCOME or alone; they have no head of their own:
 //
 //	version(1) suite(1) plane(1) level(1) group(18) source(16) mtu(2) symbol(2)
-//	max message(4) window(4) n(1) streams(n) name(text)
+//	max message(4) window(4) n(1) streams(n) latency(2) order(1) second(18)
+//	name(text)
 
 // Append appends the canonical bytes to b.
 func (p Params) Append(b []byte) []byte {
@@ -41,6 +52,12 @@ func (p Params) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, p.Window)
 	b = append(b, byte(len(p.Streams)))
 	b = append(b, p.Streams...)
+	b = binary.BigEndian.AppendUint16(b, p.Latency)
+	var order byte
+	if p.Ordered {
+		order = 1
+	}
+	b = appendAddrPort(append(b, order), p.Second)
 	return appendText(b, p.Name, MaxName)
 }
 
@@ -69,6 +86,16 @@ func (s *scan) params() (p Params, name []byte) {
 	n := s.count(uint32(s.u8()), MaxStreams)
 	s.check(n > 0, FaultValue)
 	p.Streams = s.take(n)
+	p.Latency = s.u16()
+	s.check(streamsOK(p.Streams, p.Latency), FaultValue)
+	order := s.u8()
+	s.check(order <= 1, FaultValue)
+	p.Ordered = order == 1
+	p.Second = s.addrPort()
+	s.check(secondOK(p.Second, p.Group), FaultValue)
+	if p.Second.Addr() == netip.IPv6Unspecified() {
+		p.Second = netip.AddrPort{}
+	}
 	return p, s.text(MaxName)
 }
 
@@ -82,6 +109,29 @@ func groupOK(group netip.AddrPort, source netip.Addr) bool {
 	return !source.IsValid() || source.Is4() == a.Is4() && !source.IsMulticast() && !source.IsUnspecified()
 }
 
+// streamsOK holds the classes to those there are, and the latency to whether
+// anything is held to it: there is one way to say that nothing is, and a
+// deadline of no time would repair nothing.
+func streamsOK(streams []uint8, latency uint16) bool {
+	timed := false
+	for _, class := range streams {
+		if class >= classes {
+			return false
+		}
+		timed = timed || class == deadlineClass
+	}
+	return timed == (latency > 0)
+}
+
+// secondOK compares as the wire does: without zones, IPv4 in either form.
+func secondOK(second, group netip.AddrPort) bool {
+	a, g := second.Addr().Unmap().WithZone(""), group.Addr().Unmap().WithZone("")
+	if !a.IsValid() || a == netip.IPv6Unspecified() {
+		return second.Port() == 0
+	}
+	return a.IsMulticast() && second.Port() != 0 && a.Is4() == g.Is4() && (a != g || second.Port() != group.Port())
+}
+
 // Check reports what no session may have.
 func (p Params) Check() error {
 	g := transport.Group{Addr: p.Group, Source: p.Source}
@@ -93,6 +143,10 @@ func (p Params) Check() error {
 		return invalid("no such data plane")
 	case len(p.Streams) == 0 || len(p.Streams) > MaxStreams:
 		return invalid("a session has 1 to 16 streams")
+	case !streamsOK(p.Streams, p.Latency):
+		return invalid("streams are reliable, best effort or deadline, and there is a latency, of at least 1 ms, exactly if one is deadline")
+	case !secondOK(p.Second, p.Group):
+		return invalid("the second group must be multicast, with a port, of the group's family and not the group itself")
 	}
 	return checkName(p.Name)
 }

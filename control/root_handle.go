@@ -155,6 +155,22 @@ func (r *Root) Chat(now time.Time, id uint32, data []byte) error {
 	return nil
 }
 
+// Notice tells a member that it is waited for no more, or again. One that has
+// not been sent START is not told: it is not waited for yet, and it would take
+// the frame for one out of turn.
+func (r *Root) Notice(now time.Time, id uint32, n Notice) error {
+	c := r.find(id)
+	if c == nil || c.state != joined {
+		return notIn("notice")
+	}
+	if n.Standing >= standings {
+		return invalid("a member is in step or quarantined")
+	}
+	r.wake(now)
+	r.out.frame(id, n.Append(nil))
+	return nil
+}
+
 func checkChat(data []byte, allowed bool) error {
 	switch {
 	case !allowed:

@@ -46,9 +46,11 @@ var codecs = []codec{
 	frameOf("join", Join{
 		Role: ReceiveOnly, Suites: []uint8{1, 3}, Nonce: nonce, Name: "prices", Room: 4096,
 		Token: Secret("tok"), Data: []byte("hi\x00"), QoS: []byte{},
+		From: From{FromLast, 1000},
 	}, ParseJoin, `length 4; type 1 = 1 JOIN; version 1; role 1 (0 both, 1 send, 2 receive); suites: count 1, each 1;
 nonce 16; session name: length 2, UTF-8; callee room 4 (-1: none wanted);
-token, caller data, QoS: each 1 = 0 nil | 1, then length 4, bytes`),
+token, caller data, QoS: each 1 = 0 nil | 1, then length 4, bytes;
+from: kind 1 (0 now, 1 oldest, 2 message n, 3 last n), n 8`),
 	frameOf("invite", Invite{Role: SendOnly, Name: "prices", Room: -1, Data: []byte("come")},
 		ParseInvite, `length 4; type 1 = 2 INVITE; version 1; role 1; session name: length 2, UTF-8; callee room 4 (-1: none wanted);
 caller data, QoS: each 1 = 0 nil | 1, then length 4, bytes`),
@@ -77,14 +79,19 @@ senders: count 2, each id 4, address 18, role 1; callee data, QoS: each 1 = 0 ni
 	frameOf("bye", Bye{0, "done", []Edge{{0, 900, 444}}},
 		ParseBye, `length 4; type 1 = 12 BYE; Winsock code 4 (0: in good order); reason: length 2, UTF-8;
 edges: count 1, each stream 2, next sequence 8, next message 8`),
+	frameOf("notice", Notice{Quarantined, 1, "too slow"},
+		ParseNotice, `length 4; type 1 = 13 NOTICE; standing 1 (0 in step, 1 quarantined); reason 1; words: length 2, UTF-8`),
 	frameOf("params", func() Params {
 		p := sampleParams()
 		p.Group, p.Source = netip.MustParseAddrPort("[ff35::7:1]:7000"), netip.MustParseAddr("2001:db8::1")
 		p.Plane = 1
+		p.Streams, p.Latency, p.Ordered = []uint8{0, 1, 2}, 120, true
+		p.Second = netip.MustParseAddrPort("[ff35::7:2]:7002")
 		return p
 	}(), ParseParams, `no head: inside WELCOME, and hashed into every key. version 1; suite 1; data plane 1 (0 rooted, 1 nonrooted);
 source level 1; group 16, port 2; SSM source 16 (:: any); MTU 2; symbol 2; max message 4; window 4;
-streams: count 1, class of each 1; session name: length 2, UTF-8`),
+streams: count 1, class of each 1 (0 reliable, 1 best effort, 2 deadline); latency 2, milliseconds; total order 1 (0, 1);
+second group 16, port 2 (:: and 0: none); session name: length 2, UTF-8`),
 }
 
 // find returns the sample frame of type t.

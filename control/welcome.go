@@ -66,7 +66,7 @@ func ParseWelcome(frame []byte) (Welcome, error) {
 }
 
 // maxParams is the longest form of the parameters.
-const maxParams = 51 + MaxStreams + 2 + MaxName
+const maxParams = 51 + MaxStreams + 21 + 2 + MaxName
 
 // check reports what no WELCOME may carry; the list of senders may be longer
 // than one frame takes, the root splits it.

@@ -115,7 +115,7 @@ func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
 		r.answer(q.ID, control.Answer{Verdict: control.Defer})
 		return nil, refused("accept", transport.WSAEINVAL, fmt.Sprintf("the condition answered %d, which is no verdict", verdict))
 	}
-	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data}
+	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data, tag: req.Tag}
 	if err := r.let(q.ID, a, control.Answer{Verdict: control.Accept, Role: r.c.Role, Callee: req.Callee}); err != nil {
 		return nil, err
 	}

@@ -250,7 +250,7 @@ func dataFrame(r *room, p control.Params, self uint32) []byte {
 		r.Fatal(err)
 	}
 	now := time.Now()
-	f.Admit(now, control.RootID, time.Millisecond)
+	f.Admit(now, control.RootID, flow.Admission{RTT: time.Millisecond})
 	if err := f.Write(now, 0, []byte("i should not speak")); err != nil {
 		r.Fatal(err)
 	}

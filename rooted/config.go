@@ -74,13 +74,40 @@ type Config struct {
 	// Streams is the class of each stream; the root decides. nil is one
 	// reliable stream.
 	Streams []flow.Class
-	// Policy says whose pace the root keeps; zero is the slowest leaf's.
+	// Policy says whose pace the root keeps; zero is the slowest leaf's. Quorum
+	// is for flow.Quorum. For flow.Tagged the condition tags leaves.
 	Policy flow.Policy
+	Quorum int
+	// WaitFor is how many leaves a root waits for before its first Send goes
+	// on; see Root.Begin. Zero waits for nobody.
+	WaitFor int
+	// NoQuarantine waits for a leaf that drags the others as for any other.
+	// Otherwise it is served apart: it may miss messages, and is told how many.
+	NoQuarantine bool
+	// NoParity repairs by sending the lost packets themselves, never by parity.
+	NoParity bool
+	// Latency is how long a message of a flow.Deadline stream may be waited for;
+	// the root decides. Whole milliseconds, at most 65 s; zero is 200 ms.
+	Latency time.Duration
+	// Replay is how much of what was delivered a root keeps for leaves that come
+	// late and want it, in bytes a stream. Zero keeps nothing.
+	Replay int
+	// From is where a leaf wants the root's data to begin. Zero is what is sent
+	// once it is in (R244). What the root does not keep is passed over.
+	From flow.From
 	// Role is what a leaf wants to do; at the root, what it does itself.
 	Role Role
 	// CalleeRoom is how many bytes of callee data a leaf takes, and a root that
 	// invites: zero, and more than that, is 64 KiB, negative none.
 	CalleeRoom int
+
+	// Second is another path for the group's packets: an address of the same
+	// family, and the root's interface for it ("" or "auto": Choose decides). The
+	// root sends everything to both groups; a leaf that hears both asks only for
+	// what both lost. Not with a source-specific group. Zero is one path.
+	Second transport.Group
+	// SecondInterface is where a leaf hears the second path; see Interface.
+	SecondInterface string
 
 	// TTL, DSCP, NoOffload, NoBatch and ReadBuffer are the data sockets', see
 	// transport.SocketOptions.
@@ -139,6 +166,8 @@ type Request struct {
 	Callee []byte
 	// Reason is what a refused caller is told. Empty is a plain refusal.
 	Reason string
+	// Tag is the condition's to set: with flow.Tagged the root waits for this leaf.
+	Tag bool
 }
 
 func (c Config) withDefaults() Config {
@@ -159,6 +188,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.JoinTimeout <= 0 {
 		c.JoinTimeout = time.Minute
+	}
+	if c.Latency == 0 {
+		c.Latency = 200 * time.Millisecond
 	}
 	switch {
 	case c.CalleeRoom == 0:
@@ -183,6 +215,9 @@ func (c Config) check(op string, role crypto.Role) error {
 	}
 	if len(c.Name) > control.MaxName {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: fmt.Errorf("Config.Name has %d bytes; at most %d", len(c.Name), control.MaxName)}
+	}
+	if c.Latency < time.Millisecond || c.Latency > math.MaxUint16*time.Millisecond || c.From.Kind > flow.FromLast {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("one of Config's Latency, 1 ms to 65 s, and From is out of range")}
 	}
 	if c.Role > ReceiveOnly || c.MaxMessage < 0 || c.MaxMessage > math.MaxInt32 || c.Window < 0 || c.Window > math.MaxInt32 {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("one of Config's Role, MaxMessage and Window is out of range")}

@@ -48,6 +48,8 @@
 //     closing the listener.
 //   - Root.watch: tells the machine how far data has come; started by Listen,
 //     ends with the root.
+//   - Root.heed: acts on what the data plane noticed of a leaf; started by Listen,
+//     ends with the root.
 //   - Root.prove, one per connection that proves itself, at most 256: started by
 //     Root.admit, ended by success, failure or 5 s.
 //   - link.read, link.write and the one that waits for both, per control
@@ -86,8 +88,9 @@
 //     hears nothing any more, while the root sends, after three beats of the
 //     control channel: 3 s. A root whose own interface goes has to be
 //     closed and opened again.
-//   - A leaf that stops reading holds up a reliable session until it is evicted;
-//     nothing evicts it but its silence or the application.
+//   - A leaf that stops reading holds up a reliable session for two seconds, then
+//     it is quarantined: it is told what it misses, and after a minute evicted.
+//     What it missed is gone: there is no store behind the root's ring.
 //   - What waits for Send when a leaf's membership ends is lost; a Send that had
 //     returned may have been as well. Drain tells.
 //   - QoS is carried, not enforced.

@@ -170,7 +170,7 @@ func (r *Root) count(now time.Time, id uint32) {
 	addr := unicastOf(info)
 	var edges []flow.Edge
 	if info.Role.Sends() && info.Join.Role.Receives() {
-		edges = r.s.AddMember(id, addr, r.rtt(id))
+		edges = r.s.AddMember(id, addr, r.admission(id, info))
 	} else {
 		r.s.SetAddress(id, addr)
 		edges = r.s.Edges()

@@ -20,9 +20,11 @@ const (
 	SenderLeft                        // leaf, nonrooted data: that member is gone
 	Closed                            // leaf: the membership ended; Code and Text say why
 	GroupSilent                       // leaf: the root has sent, and nothing was heard on the group; rejoining
+	Quarantined                       // root, leaf: this leaf drags the group and is served apart; Text says why
+	Returned                          // root, leaf: it has kept up for a while and is waited for again
 )
 
-var eventNames = [...]string{"", "requested", "joined", "left", "rekeyed", "sender joined", "sender left", "closed", "group silent"}
+var eventNames = [...]string{"", "requested", "joined", "left", "rekeyed", "sender joined", "sender left", "closed", "group silent", "quarantined", "returned"}
 
 // String names the kind.
 func (k EventKind) String() string {

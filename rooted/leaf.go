@@ -145,7 +145,8 @@ func Join(ctx context.Context, root netip.AddrPort, data []byte, c Config) (*Lea
 
 // request is the JOIN of this configuration.
 func (c Config) request(data []byte) control.Join {
-	j := control.Join{Role: c.Role, Name: c.Name, Room: int32(c.CalleeRoom), Token: control.Secret(c.Identity.Token), Data: data}
+	j := control.Join{Role: c.Role, Name: c.Name, Room: int32(c.CalleeRoom), Token: control.Secret(c.Identity.Token), Data: data,
+		From: control.From{Kind: control.FromKind(c.From.Kind), N: c.From.N}}
 	for _, s := range []crypto.Suite{crypto.AES256GCM, crypto.ChaCha20Poly1305, crypto.AES256GCMRandomNonce} {
 		if s.Check() == nil {
 			j.Suites = append(j.Suites, uint8(s))

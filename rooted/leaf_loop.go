@@ -13,6 +13,7 @@ import (
 	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
 	"github.com/joinleaf/joinleaf/transport/session"
 )
 
@@ -51,6 +52,8 @@ func (l *Leaf) out(o control.Output) {
 		l.started(e)
 	case control.Chatted:
 		l.inbox.add(e.Data)
+	case control.Noticed:
+		l.noticed(e.Notice)
 	case control.Beaten:
 		l.follow(e.Epoch)
 		l.hearing(e.Edges)
@@ -146,16 +149,20 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 	for _, warning := range plane.Unicast.Info().Warnings {
 		l.log.Warn(warning)
 	}
+	if w.Params.Second.IsValid() {
+		second, err := l.c.secondPath(l.ctx, w.Params.Second, plane.Group != nil, DataPlane(l.params.Plane) == NonrootedData && l.role.Sends())
+		if err != nil {
+			l.log.Warn("the second path cannot be used; going on with one", "group", w.Params.Second, "cause", err)
+		}
+		second.apply(&plane)
+	}
 	l.root = w.Root
 	if l.root.Addr().IsUnspecified() {
 		l.root = netip.AddrPortFrom(l.link.ch.Peer.AddrPort.Addr().Unmap(), w.Root.Port())
 	}
 	s, err := session.New(plane)
 	if err != nil {
-		plane.Unicast.Close()
-		if plane.Group != nil {
-			plane.Group.Close()
-		}
+		closeAll(plane.Unicast, plane.Group, plane.SecondGroup, plane.SecondUnicast)
 		return err
 	}
 	l.s = s
@@ -276,7 +283,7 @@ func (l *Leaf) owe(p control.Peer) {
 func (l *Leaf) started(e control.Event) {
 	l.use(l.s, e.Epoch)
 	if l.role.Sends() {
-		l.s.AddMember(control.RootID, l.root, time.Millisecond)
+		l.s.AddMember(control.RootID, l.root, flow.Admission{RTT: time.Millisecond})
 	}
 	for _, p := range l.peers {
 		l.owe(p)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/crypto"
@@ -36,10 +37,13 @@ func (c Config) parameters(g transport.Group, i transport.Interface, suite crypt
 		Suite: uint8(suite), Plane: uint8(c.Data), Level: uint8(c.Source),
 		Group: g.Addr, Source: g.Source, MTU: uint16(mtu),
 		Symbol:     uint16(flow.SymbolSize(mtu, suite.Overhead())),
-		MaxMessage: uint32(c.MaxMessage), Window: uint32(c.Window), Name: c.Name,
+		MaxMessage: uint32(c.MaxMessage), Window: uint32(c.Window), Name: c.Name, Second: c.Second.Addr,
 	}
 	for _, class := range c.Streams {
 		p.Streams = append(p.Streams, uint8(class))
+		if class == flow.Deadline {
+			p.Latency = uint16(c.Latency / time.Millisecond)
+		}
 	}
 	return p
 }
@@ -82,7 +86,8 @@ func (c Config) plane(p control.Params, self uint32, role Role) session.Config {
 	s := session.Config{
 		Self: self, Hub: control.RootID, GroupAddr: p.Group,
 		Symbol: int(p.Symbol), MaxMessage: int(p.MaxMessage), Window: int(p.Window),
-		Rate: c.Rate, Policy: c.Policy, Logger: c.Logger,
+		Rate: c.Rate, Logger: c.Logger, Latency: time.Duration(p.Latency) * time.Millisecond,
+		Policy: c.Policy, Quorum: c.Quorum, NoQuarantine: c.NoQuarantine, NoParity: c.NoParity,
 		ReceiveOnly: !role.Sends(), SendOnly: !role.Receives(),
 	}
 	for _, class := range p.Streams {

@@ -13,6 +13,7 @@ import (
 	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
 	"github.com/joinleaf/joinleaf/transport/session"
 )
 
@@ -38,6 +39,7 @@ type Root struct {
 	loop   chan struct{} // closed when the loop ended
 	wg     sync.WaitGroup
 	asked  chan struct{} // a request may wait for Accept
+	heeded chan flow.Event
 	end    once
 
 	// Owned by the loop.
@@ -72,9 +74,12 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 	if g.Source.IsValid() && c.Data == NonrootedData {
 		return nil, &transport.Error{Op: "listen", Group: g, Code: transport.WSAEINVAL, Err: errors.New("a source-specific group carries one sender's data only; use any-source or rooted data")}
 	}
+	if err := c.checkSecond(g); err != nil {
+		return nil, err
+	}
 	r := &Root{
 		c: c, log: c.Logger, in: make(chan func(time.Time, *control.Root)), loop: make(chan struct{}),
-		asked: make(chan struct{}, 1), links: make(map[uint32]*link), members: make(map[uint32]*Member),
+		asked: make(chan struct{}, 1), heeded: make(chan flow.Event, 64), links: make(map[uint32]*link), members: make(map[uint32]*Member),
 		pending: make(map[uint32]*arrival), arriving: make(map[uint32]struct{}), peers: make(map[uint32]control.Peer),
 		lastID: control.RootID,
 	}
@@ -89,6 +94,7 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 	r.wg.Go(r.run)
 	r.wg.Go(r.admit)
 	r.wg.Go(r.watch)
+	r.wg.Go(r.heed)
 	r.log.Info("session open", "group", r.group, "control", r.Addr(), "interface", r.choice)
 	return r, nil
 }
@@ -143,11 +149,20 @@ func (r *Root) open(ctx context.Context, g transport.Group) (err error) {
 	closers = append(closers, r.wipe)
 	plane := r.c.plane(r.params, control.RootID, r.c.Role)
 	plane.Sealer, plane.Unicast = r.ring, r.data
+	plane.WaitFor, plane.Replay, plane.Notice = r.c.WaitFor, r.c.Replay, r.notice
 	if r.nonrooted() {
 		if plane.Group, err = r.c.Network.OpenGroup(ctx, g, o); err != nil {
 			return err
 		}
 		closers = append(closers, plane.Group.Close)
+	}
+	if r.c.Second.Addr.IsValid() {
+		second, err := r.c.secondPath(ctx, r.c.Second.Addr, r.nonrooted(), true)
+		if err != nil {
+			return err
+		}
+		closers = append(closers, second.close)
+		second.apply(&plane)
 	}
 	r.warnings(r.data.Info())
 	r.s, err = session.New(plane)

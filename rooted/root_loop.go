@@ -19,6 +19,7 @@ type arrival struct {
 	err    error
 	callee []byte
 	caller []byte
+	tag    bool // the condition's, see Request.Tag
 }
 
 // run is the root's one loop: it owns the machine.
@@ -304,9 +305,6 @@ func (r *Root) fatal(what string, err error) {
 	r.machine.Close(time.Now(), transport.WSAECONNABORTED, "the root could not make keys")
 	r.cancel(err) // the loop ends when the machine's last words are with the links
 }
-
-// rtt is the first guess of a leaf's round trip.
-func (r *Root) rtt(uint32) time.Duration { return time.Millisecond }
 
 // watch keeps the machine's beats up to date with what was sent.
 func (r *Root) watch() {

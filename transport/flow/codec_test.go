@@ -24,6 +24,8 @@ func parsesData(b []byte) bool   { var d data; return parseData(b, &d) }
 func parsesBeat(b []byte) bool   { var f beat; return parseBeat(b, &f) }
 func parsesNak(b []byte) bool    { var f nak; _, ok := parseNak(b, &f); return ok }
 func parsesStatus(b []byte) bool { var f status; return parseStatus(b, &f) }
+func parsesParity(b []byte) bool { var f parity; return parseParity(b, &f) }
+func parsesNote(b []byte) bool   { var f note; return parseNote(b, &f) }
 
 // codecCases is one frame of each kind as it goes over the wire.
 func codecCases() []codecCase {
@@ -39,6 +41,10 @@ func codecCases() []codecCase {
 		{"nak_blind", appendNak(nil, &nak{stream: 0, base: 7, ranges: appendNakRange(nil, 0, 1)}), parsesNak},
 		{"status", appendStatus(nil, &status{echoed: true, echo: 5_000_000, held: 120, expected: 1000, heard: 990, n: 2,
 			streams: [MaxStreams]statusStream{{1, 0, 900, 1000, 1500}, {1, 1, 0, 0, 96}}, lost: 3, host: 300, late: 1}), parsesStatus},
+		{"parity", appendParity(nil, &parity{interleave: 4, class: Reliable, stream: 2, first: 0x010203040506, row: 191, column: 15, n: 1024,
+			sent: 0xfffff0, symbol: []byte("\x00\x0bhhmmmmpayload\x00")}), parsesParity},
+		{"note", appendNoteBlock(appendNoteBlock(appendNoteHead(nil, 1, 2), &noteBlock{first: 0x010203040506, n: 1, need: []byte{1}}),
+			&noteBlock{first: 4096, n: 200, interleave: 2, need: []byte{3, 0, 64, 255}}), parsesNote},
 	}
 }
 
@@ -67,9 +73,13 @@ func TestFrames_AreThoseOfTheGoldenFiles(t *testing.T) {
 func TestFrames_CutShortAreRefused(t *testing.T) {
 	for _, c := range codecCases() {
 		for n := range c.frame {
-			// A DATA frame's zeros may be left out, a BEAT's reporters too, and a
-			// NAK's last ranges.
+			// A DATA frame's zeros may be left out, a BEAT's reporters too, a NAK's
+			// last ranges, and the end of a row, which may be zeros.
 			switch c.name {
+			case "parity":
+				if n > HeadSize+symbolHead {
+					continue
+				}
 			case "data":
 				if n >= len(c.frame)-2 {
 					continue
@@ -102,6 +112,18 @@ func TestFrames_BrokenOnesAreRefused(t *testing.T) {
 		f(&b)
 		return appendBeat(nil, &b)
 	}
+	rows := func(f func(*parity)) []byte {
+		p := parity{n: 64, symbol: []byte("llhhmmmmx")}
+		f(&p)
+		return appendParity(nil, &p)
+	}
+	notes := func(f func(*noteBlock)) []byte {
+		k := noteBlock{n: 64, need: []byte{1}}
+		f(&k)
+		return appendNoteBlock(appendNoteHead(nil, 0, 1), &k)
+	}
+	spoilt := func(b []byte, i int, v byte) []byte { b[i] = v; return b }
+	good := func(*noteBlock) {}
 	naks := func(base uint64, ranges ...byte) []byte { return appendNak(nil, &nak{base: base, ranges: ranges}) }
 	for name, c := range map[string]struct {
 		b     []byte
@@ -131,6 +153,25 @@ func TestFrames_BrokenOnesAreRefused(t *testing.T) {
 		"echo without flag":        {appendNak(nil, &nak{echo: 1, ranges: []byte{0, 1}}), parsesNak},
 		"delivered beyond highest": {appendStatus(nil, &status{n: 1, streams: [MaxStreams]statusStream{{delivered: 2, highest: 1}}}), parsesStatus},
 		"status with a tail":       {append(appendStatus(nil, &status{}), 0), parsesStatus},
+		"row 192":                  {rows(func(p *parity) { p.row = codeRows }), parsesParity},
+		"row of 32 columns":        {rows(func(p *parity) { p.interleave = 5 }), parsesParity},
+		"65 in a column":           {rows(func(p *parity) { p.n = 65 }), parsesParity},
+		"column 1 of 1":            {rows(func(p *parity) { p.column = 1 }), parsesParity},
+		"column 2 of 2 symbols":    {rows(func(p *parity) { p.interleave, p.n, p.column = 2, 2, 2 }), parsesParity},
+		"row past 2^48":            {rows(func(p *parity) { p.first = seqMax - 63 }), parsesParity},
+		"row that is last":         {spoilt(rows(func(*parity) {}), 1, 4), parsesParity},
+		"row's zero bits":          {spoilt(rows(func(*parity) {}), 11, 4), parsesParity},
+		"row of no symbol":         {rows(func(p *parity) { p.symbol = p.symbol[:symbolHead] }), parsesParity},
+		"note of nothing":          {spoilt(notes(good), 1, 0), parsesNote},
+		"note of 17":               {spoilt(notes(good), 1, 17), parsesNote},
+		"note of 2, one there":     {spoilt(notes(good), 1, 2), parsesNote},
+		"note with a tail":         {append(notes(good), 0), parsesNote},
+		"note of an empty block":   {notes(func(k *noteBlock) { k.n = 0 }), parsesNote},
+		"note of 65 in a column":   {notes(func(k *noteBlock) { k.n = 65 }), parsesNote},
+		"note of 32 columns":       {notes(func(k *noteBlock) { k.interleave, k.need = 5, make([]byte, 32) }), parsesNote},
+		"note past 2^48":           {notes(func(k *noteBlock) { k.first = seqMax - 63 }), parsesNote},
+		"note with one need less":  {notes(func(k *noteBlock) { k.interleave, k.need = 1, []byte{1} }), parsesNote},
+		"note's zero bits":         {spoilt(notes(good), noteHead+8, 4), parsesNote},
 	} {
 		if c.parse(c.b) {
 			t.Errorf("%s: %x parses", name, c.b)

@@ -74,6 +74,36 @@ func FuzzStatus(f *testing.F) {
 	})
 }
 
+func FuzzParity(f *testing.F) {
+	addCases(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var d parity
+		if parseParity(b, &d) {
+			same(t, b, appendParity(nil, &d))
+			if d.column >= d.n || d.n > codePlaces<<d.interleave || d.row >= codeRows {
+				t.Fatalf("%+v", d)
+			}
+		}
+	})
+}
+
+func FuzzNote(f *testing.F) {
+	addCases(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var d note
+		if !parseNote(b, &d) {
+			return
+		}
+		again := appendNoteHead(nil, d.stream, int(b[1]))
+		var k noteBlock
+		for rest := d.blocks; len(rest) > 0; {
+			rest = rest[nextNote(rest, &k):]
+			again = appendNoteBlock(again, &k)
+		}
+		same(t, b, again)
+	})
+}
+
 // cutUp splits fuzz input into frames, each behind its length and the time
 // that passes before it.
 func cutUp(b []byte, do func(wait time.Duration, frame []byte)) {
@@ -144,6 +174,8 @@ func FuzzReceiver(f *testing.F) {
 	}
 	f.Add(glue(hostileStream(0, 0, 5, 1, 9)...))
 	f.Add(glue(hostileStream(1, 3, 1<<40, 2)...))
+	f.Add(glue(append(hostileStream(0, 0, 2, 3), hostileRows(0, 5, 0, 1, 7)...)...))
+	f.Add(glue(append(hostileRows(0, 64, 9, 1, 2), hostileStream(0, 2, 1, 0, 70)...)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		pool := NewPool(0)
 		r, err := NewReceiver(ReceiverConfig{Sender: 1, Symbol: minSymbol, Streams: mixed, MaxMessage: 4096, Window: 64 << 10,
@@ -170,7 +202,7 @@ func FuzzReceiver(f *testing.F) {
 		r.GiveUp(now)
 		drain(t, r, now)
 		st := r.Stats()
-		if !r.Done() || st.Frames != st.Symbols+st.Beats+st.Drops.Total() {
+		if !r.Done() || st.Frames != st.Symbols+st.Parity+st.Notes+st.Beats+st.Drops.Total() {
 			t.Fatalf("done %v: %+v", r.Done(), st)
 		}
 		for _, s := range st.Streams {
@@ -218,6 +250,16 @@ func hostileStream(stream Stream, seqs ...uint64) (frames [][]byte) {
 		d := data{class: mixed[stream], stream: stream, seq: seq, sent: uint32(i), head: uint16(i % 3), message: uint32(seq * 3),
 			payload: []byte{3, 'a', 'b', 'c', 0xff, 0xff, 0xff, 0xff, 1, 'x'}}
 		frames = append(frames, appendData(nil, &d))
+	}
+	return frames
+}
+
+// hostileRows are parity of a block of n symbols from first on, all of one
+// column, whose contents mean nothing.
+func hostileRows(first uint64, n int, rows ...uint8) (frames [][]byte) {
+	for i, row := range rows {
+		frames = append(frames, appendParity(nil, &parity{first: first, n: n, row: row, sent: uint32(i),
+			symbol: []byte{0, 3, 0, 0, 0, 0, 0, byte(i), 2, 'a', 'b', row}}))
 	}
 	return frames
 }

@@ -27,6 +27,9 @@ type ReceiverConfig struct {
 	// Latency is how long a message of a Deadline stream is worth waiting for,
 	// counted from when it would have come without delay. Zero means 200 ms.
 	Latency time.Duration
+	// Skew is how much later than by the faster of two paths a packet may come
+	// before it is asked for. Zero is right for one path.
+	Skew time.Duration
 	// Start is the origin of this machine's time.
 	Start time.Time
 	// NoFeedback makes a Receiver that only listens.
@@ -218,6 +221,10 @@ func (r *Receiver) handleData(t moment, m *Meta, frame []byte, s *Slab) Drop {
 		st = r.stream(int(d.stream))
 	}
 	if drop := st.place(t, &d, frame[:HeadSize+symbolHead+len(d.payload)], s); drop != DropNone {
+		if drop == DropDuplicate && r.c.Skew > 0 && ahead < 0 && !m.Pairwise {
+			// The slower path brings what was repaired meanwhile: too early.
+			r.late.learn(t, moment(-int64(ahead))*time.Microsecond)
+		}
 		return drop
 	}
 	r.stats.Symbols++

@@ -13,6 +13,7 @@ const (
 	mostGuard    = 2 * time.Millisecond // unless the round trip is longer
 	leastAgain   = 2 * time.Millisecond
 	mostAgain    = 200 * time.Millisecond
+	spareWait    = 2 * spareAfter // within that, rows that go unasked have come
 )
 
 // section is a stretch of a stream whose holes are timed together: from the
@@ -51,7 +52,9 @@ func (st *stream) blockBegins(t moment, d *data, first uint64) {
 		return
 	}
 	if first > st.known {
-		st.addSection(t, first, t+st.r.guard())
+		if st.addSection(t, first, t+st.r.guard()); len(st.sections) > 0 {
+			st.sections[len(st.sections)-1].waits = true
+		}
 		st.known = first
 	}
 	due := never
@@ -62,7 +65,7 @@ func (st *stream) blockBegins(t moment, d *data, first uint64) {
 		}
 		if due == never {
 			lacking := st.missing(max(before, st.contigOrBase()), first)
-			due = t + st.r.guard() + st.r.draw(st, (lacking+1<<d.interleave-1)>>d.interleave)
+			due = t + max(st.r.guard(), spareWait) + st.r.draw(st, (lacking+1<<d.interleave-1)>>d.interleave)
 		}
 		c.waits, c.due = false, due
 	}
@@ -183,7 +186,7 @@ func (l *lateness) decay(t moment) {
 
 // guard is how long a hole may be mere disorder.
 func (r *Receiver) guard() moment {
-	return min(max(leastGuard, 2*r.late.worst), max(mostGuard, r.beat.grtt))
+	return min(max(leastGuard, 2*r.late.worst), max(mostGuard, r.beat.grtt, r.c.Skew))
 }
 
 // beat takes one stream's line of a BEAT: the tail shows, and what left the

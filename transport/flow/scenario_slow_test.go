@@ -273,3 +273,16 @@ func TestDelay_OfRepairsIsShort(t *testing.T) {
 			}
 		}})
 }
+
+// S20: over two paths only what both lost is asked for.
+func TestS20_TwoPathsLoseOnlyWhatBothLose(t *testing.T) {
+	for _, skew := range []time.Duration{time.Millisecond, 20 * time.Millisecond} {
+		play(t, 4, scenario{name: skew.String(), leaves: 2, streams: reliable, messages: 12_000, size: 1200, symbol: 1392, twin: skew,
+			rate: 2_000_000, alone: true, gapless: true, loss: bernoulli(0.05), after: func(t *testing.T, w *world) {
+				s := w.s.Stats()
+				if asked := float64(s.Wanted) / float64(s.Data) / 2; asked < 0.001 || asked > 0.006 {
+					t.Fatalf("%.2f %% asked for: %+v", 100*asked, s)
+				}
+			}})
+	}
+}

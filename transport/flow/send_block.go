@@ -95,8 +95,8 @@ func (st *sendStream) closeBlock() {
 }
 
 // blockFor is the block that the next symbol belongs to. A new one is
-// interleaved as deep as the rate of the one before lets it be filled in time,
-// at most twice as deep as that.
+// interleaved as deep as the rate of the one before lets it be filled, and
+// leave, in time; at most twice as deep as that.
 func (st *sendStream) blockFor(t moment) *block {
 	b := st.blocks.newest()
 	if b != nil && t-b.begun < st.span() {
@@ -104,9 +104,9 @@ func (st *sendStream) blockFor(t moment) *block {
 	}
 	st.closeBlock()
 	depth := uint8(0)
-	if st.blocks.high > 0 && len(st.blocks.ring) > 0 {
+	if st.blocks.left > 0 && len(st.blocks.ring) > 0 {
 		before := st.blocks.at(st.blocks.high - 1)
-		lasted := max(t-before.begun, time.Microsecond)
+		lasted := max(t-before.begun, st.pace*moment(before.n), time.Microsecond)
 		due := int64(before.n) * int64(st.span()) / int64(lasted)
 		for depth < min(4, before.depth+1) && due >= blockSize<<(depth+1) {
 			depth++
@@ -143,6 +143,8 @@ func (s *Sender) blocksLeft(t moment, st *sendStream) {
 			break
 		}
 		b.ended = t
+		st.pace = (t - max(b.begun, st.leftAt)) / moment(b.n)
+		st.leftAt = t
 		q.left++
 		s.addProactive(st, b)
 	}

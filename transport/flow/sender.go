@@ -143,7 +143,9 @@ type sendStream struct {
 	next   uint64   // the open packet, or the next one to be opened
 	blocks blocks
 	fec    proactive
-	owing  bool // some block's proactive rows have not gone
+	owing  bool   // some block's proactive rows have not gone
+	pace   moment // from symbol to symbol, as the last block left
+	leftAt moment // when that was
 
 	open    []byte // the open packet's slot; nil: none
 	used    int    // payload bytes in it

@@ -19,6 +19,7 @@ type leaf struct {
 	spoken   bool
 	bad      bool // Gilbert-Elliott
 	gone     bool
+	had      map[uint64]bool // packets, with two paths
 	timer    time.Duration
 	buf      []byte
 	linkLost uint64
@@ -32,10 +33,10 @@ type arrival struct {
 }
 
 func (w *world) join() *leaf {
-	l := &leaf{w: w, id: w.nextID, pool: NewPool(0), buf: make([]byte, 64<<10), timer: never}
+	l := &leaf{w: w, id: w.nextID, pool: NewPool(0), buf: make([]byte, 64<<10), timer: never, had: map[uint64]bool{}}
 	w.nextID++
 	c := ReceiverConfig{Sender: 1, Symbol: w.sc.symbol, Streams: w.sc.streams, MaxMessage: 64 << 10, Window: w.sc.window,
-		Latency: w.s.c.Latency, Room: w.sc.socket, Seed: uint64(l.id), Start: w.time(-time.Hour)}
+		Latency: w.s.c.Latency, Skew: 2 * w.sc.twin, Room: w.sc.socket, Seed: uint64(l.id), Start: w.time(-time.Hour)}
 	var err error
 	if l.r, err = NewReceiver(c, l.pool); err != nil {
 		w.t.Fatal(err)
@@ -87,6 +88,13 @@ func (l *leaf) batchLost() {
 }
 
 func (l *leaf) send(m Meta, frame []byte, gone bool) {
+	if l.w.sc.twin > 0 && !m.Pairwise {
+		l.sendOn(m, frame, gone, l.w.sc.twin)
+	}
+	l.sendOn(m, frame, gone, 0)
+}
+
+func (l *leaf) sendOn(m Meta, frame []byte, gone bool, slower time.Duration) {
 	w := l.w
 	if w.lossy() && (l.bad && w.sc.batch > 0 || w.sc.loss != nil && w.sc.loss(w, l, frame[0] == frameData)) {
 		gone = true
@@ -101,7 +109,7 @@ func (l *leaf) send(m Meta, frame []byte, gone bool) {
 		copies = 2
 	}
 	for range copies {
-		d := w.sc.delay
+		d := w.sc.delay + slower
 		if w.sc.jitter > 0 {
 			d += time.Duration(w.rng.Int64N(int64(w.sc.jitter)))
 		}
@@ -113,7 +121,7 @@ func (l *leaf) send(m Meta, frame []byte, gone bool) {
 }
 
 func (l *leaf) arrive(m Meta, frame []byte) {
-	if l.gone {
+	if l.gone || l.hadPacket(m) {
 		return
 	}
 	if len(l.queue) >= l.w.sc.socket {
@@ -125,6 +133,16 @@ func (l *leaf) arrive(m Meta, frame []byte) {
 		l.reading = true
 		l.w.after(max(5*time.Microsecond, l.sleepTo-l.w.at), l.read)
 	}
+}
+
+// hadPacket is what the sealer's replay window says of the slower copy.
+func (l *leaf) hadPacket(m Meta) bool {
+	if l.w.sc.twin == 0 || m.Pairwise {
+		return false
+	}
+	had := l.had[m.Number]
+	l.had[m.Number] = true
+	return had
 }
 
 func (l *leaf) read() {

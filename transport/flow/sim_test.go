@@ -48,6 +48,7 @@ type scenario struct {
 	base     uint64                                // sequence of the first symbol
 	sender   func(c *SenderConfig)                 // more of its settings
 	admit    func(id Member) Admission             // more of a leaf's; RTT is set
+	twin     time.Duration                         // packets to the group go a second way too, so much slower
 	timed    bool                                  // keep how long each message took
 }
 

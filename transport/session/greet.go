@@ -70,7 +70,7 @@ type greeting struct {
 // AddPeer counts in a member with whom no control channel is shared: it is told
 // from where on it is owed this member's data until it confirms.
 func (s *Session) AddPeer(id uint32, addr netip.AddrPort) {
-	edges := s.AddMember(id, addr, time.Millisecond)
+	edges := s.AddMember(id, addr, flow.Admission{RTT: time.Millisecond})
 	t := &s.tx
 	t.mu.Lock()
 	defer t.unlock()

@@ -9,9 +9,8 @@ import (
 )
 
 // AddMember counts a member in: from the returned edges on it is owed what this
-// member sends. addr is its unicast address; rtt the first guess of the
-// round trip, such as the control channel's handshake took.
-func (s *Session) AddMember(id uint32, addr netip.AddrPort, rtt time.Duration) []flow.Edge {
+// member sends. addr is its unicast address.
+func (s *Session) AddMember(id uint32, addr netip.AddrPort, a flow.Admission) []flow.Edge {
 	t := &s.tx
 	t.mu.Lock()
 	defer t.unlock()
@@ -21,10 +20,22 @@ func (s *Session) AddMember(id uint32, addr netip.AddrPort, rtt time.Duration) [
 	}
 	now := time.Now()
 	t.flush(now)
-	edges := t.sender.Admit(now, id, flow.Admission{RTT: rtt})
+	edges := t.sender.Admit(now, id, a)
 	t.push(now)
+	t.room.ring() // Sends may have waited for enough members
 	t.armSender()
 	return edges
+}
+
+// Begin lets Send go on though fewer than WaitFor members are here.
+func (s *Session) Begin() {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.unlock()
+	if t.sender != nil {
+		t.sender.Begin()
+		t.room.ring()
+	}
 }
 
 // SetAddress tells where a member is that is not counted: one that only sends.
@@ -88,7 +99,7 @@ func (s *Session) ReplaceGroup(conn transport.PacketConn) {
 	}
 	old := s.rx.group
 	s.rx.group = conn
-	s.startReader(conn, true)
+	s.startReader(conn, s.c.GroupAddr)
 	if old != nil {
 		old.Close()
 	}

@@ -153,7 +153,7 @@ func pair(t testing.TB, merge bool, class flow.Class) (send, recv *Session) {
 	cb.Self, cb.Unicast, cb.Sealer, cb.Group, cb.ReceiveOnly = 2, b, &clearSealer{self: 2}, g, true
 	send, recv = open(ca), open(cb)
 	addr := netip.MustParseAddrPort("127.0.0.1:1")
-	edges := send.AddMember(2, addr, 0)
+	edges := send.AddMember(2, addr, flow.Admission{})
 	if err := recv.AdmitSender(1, addr, edges); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ const (
 type reader struct {
 	s     *Session
 	conn  transport.PacketConn
-	group bool
+	group netip.AddrPort // that the socket hears; not valid: unicast
 
 	merged  bool // the kernel merges: a datagram may be a whole slab
 	slabs   []*flow.Slab
@@ -37,6 +37,7 @@ type reader struct {
 	apart   []opened // of this chunk: feedback for the sending half, the session's own frames
 	drops   [NumDrops]uint64
 	packets uint64
+	again   uint64 // packets that the other path had brought
 }
 
 type opened struct {
@@ -47,7 +48,7 @@ type opened struct {
 }
 
 // startReader starts a socket's reader; the caller holds the receive lock.
-func (s *Session) startReader(conn transport.PacketConn, group bool) {
+func (s *Session) startReader(conn transport.PacketConn, group netip.AddrPort) {
 	r := &reader{s: s, conn: conn, group: group, merged: conn.Info().ReceiveOffload}
 	if r.merged {
 		for range slabsRead {
@@ -103,7 +104,7 @@ func (r *reader) offer() {
 // datagram opens the packets of one element of the batch.
 func (r *reader) datagram(now time.Time, i int) {
 	d := &r.ds[i]
-	if r.group && d.Dst.IsValid() && d.Dst != r.s.c.GroupAddr.Addr() {
+	if r.group.IsValid() && d.Dst.IsValid() && d.Dst != r.group.Addr() {
 		r.drops[DropDestination]++ // another group's, from a kernel that mixes them
 		return
 	}
@@ -120,10 +121,13 @@ func (r *reader) datagram(now time.Time, i int) {
 		b = b[len(p):]
 		r.packets++
 		o, drop := r.s.c.Sealer.Open(p)
-		if r.group {
+		if r.group.IsValid() {
 			r.note(&o, Drop(drop))
 		}
 		switch {
+		case drop == uint8(DropReplay) && r.group.IsValid() && r.s.c.SecondAddr.IsValid():
+			r.again++ // the other path was faster
+			continue
 		case drop != 0:
 			r.drops[drop]++
 			continue

@@ -42,6 +42,7 @@ type receiver struct {
 	packets    uint64
 	unsent     uint64 // feedback that the system refused to send
 	readErrors uint64
+	paths      [2]PathStats
 	gone       flow.ReceiverStats // sums of the senders that were dropped
 	scratch    []byte
 	tail       uint64 // messages lost behind the last one, of senders that left
@@ -116,13 +117,23 @@ func (s *Session) AdmitSender(id uint32, addr netip.AddrPort, edges []flow.Edge)
 func (x *receiver) add(id uint32, addr netip.AddrPort) error {
 	r, err := flow.NewReceiver(flow.ReceiverConfig{
 		Sender: id, Symbol: x.s.c.Symbol, Streams: x.s.c.Streams, MaxMessage: x.s.c.MaxMessage,
-		Window: x.s.c.Window, Room: x.room, Seed: uint64(x.s.c.Self), Start: x.s.origin,
+		Window: x.s.c.Window, Skew: x.skew(), Latency: x.s.c.Latency, Room: x.room, Seed: uint64(x.s.c.Self), Start: x.s.origin,
 	}, x.pool)
 	if err != nil {
 		return fail("admit sender", transport.WSAENOBUFS, err)
 	}
 	x.peers[id] = &peer{id: id, addr: addr, r: r}
 	return nil
+}
+
+// mostSkew is how far two paths may be apart.
+const mostSkew = 50 * time.Millisecond
+
+func (x *receiver) skew() time.Duration {
+	if x.s.c.SecondGroup == nil {
+		return 0
+	}
+	return mostSkew
 }
 
 func (x *receiver) start(now time.Time, p *peer, edges []flow.Edge) {
@@ -311,7 +322,15 @@ func (x *receiver) account(r *reader) {
 		x.drops[i] += n
 	}
 	x.packets += r.packets
-	r.drops, r.packets = [NumDrops]uint64{}, 0
+	if r.group.IsValid() {
+		path := &x.paths[0]
+		if r.group == x.s.c.SecondAddr {
+			path = &x.paths[1]
+		}
+		path.Heard += r.packets
+		path.Again += r.again
+	}
+	r.drops, r.packets, r.again = [NumDrops]uint64{}, 0, 0
 }
 
 // readerGone judges a read error. A closed socket ends the reader; anything

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/joinleaf/joinleaf/transport/flow"
 )
 
 // reports holds feedback frames until whoever holds the sending mutex takes
@@ -66,10 +68,28 @@ func (t *transmitter) unlock() {
 			t.due.Store(false)
 			t.advance(t.tick())
 		}
+		told := t.noticed()
 		t.mu.Unlock()
+		for _, e := range told {
+			t.s.c.Notice(e)
+		}
 		if !t.reports.pending.Load() && !t.due.Load() || !t.mu.TryLock() {
 			return
 		}
+	}
+}
+
+// noticed takes what the machine has to tell, which is rarely anything.
+func (t *transmitter) noticed() (told []flow.Event) {
+	if t.sender == nil || t.s.c.Notice == nil {
+		return nil
+	}
+	for {
+		e, ok := t.sender.Event()
+		if !ok {
+			return told
+		}
+		told = append(told, e)
 	}
 }
 

@@ -31,6 +31,15 @@ type Config struct {
 	// member it names, by unicast.
 	To uint32
 
+	// Second is another path for packets to the group: the same sealed packets
+	// go to SecondAddr through SecondUnicast as well, and are heard on
+	// SecondGroup. The first copy of a packet counts, so only what both paths
+	// lost is asked for. Where SecondAddr is not valid there is one path; either
+	// socket may be nil. The session closes them.
+	SecondAddr    netip.AddrPort
+	SecondUnicast transport.PacketConn
+	SecondGroup   transport.PacketConn
+
 	// Hub is the member that shares a key of its own with every other one, the
 	// root; 0: there is none, and unicast packets are protected by the group's.
 	Hub uint32
@@ -46,8 +55,17 @@ type Config struct {
 	MaxMessage, Window, History int
 	// Rate bounds what is sent, in bytes a second; zero leaves it to credit.
 	Rate int64
-	// Policy says whose pace counts.
-	Policy flow.Policy
+	// Policy says whose pace counts; Quorum, WaitFor, NoQuarantine, NoParity,
+	// Replay and Latency are flow's.
+	Policy                 flow.Policy
+	Quorum, WaitFor        int
+	NoQuarantine, NoParity bool
+	Replay                 int
+	Latency                time.Duration
+	// Notice is told what the sending machine noticed of its members; nil:
+	// nobody asks. It runs without locks held, in whichever goroutine found it,
+	// and must not wait.
+	Notice func(flow.Event)
 	// ReceiveOnly members have no sender; SendOnly ones keep no data.
 	ReceiveOnly, SendOnly bool
 	// Budget bounds the receive buffers in bytes; zero means 64 MiB.
@@ -90,10 +108,13 @@ func New(c Config) (*Session, error) {
 	s.wake.init(s)
 	s.rx.mu.Lock()
 	defer s.rx.mu.Unlock()
-	s.startReader(c.Unicast, false)
+	s.startReader(c.Unicast, netip.AddrPort{})
 	if c.Group != nil {
 		s.rx.group = c.Group
-		s.startReader(c.Group, true)
+		s.startReader(c.Group, c.GroupAddr)
+	}
+	if c.SecondGroup != nil {
+		s.startReader(c.SecondGroup, c.SecondAddr)
 	}
 	return s, nil
 }
@@ -105,6 +126,11 @@ func (s *Session) Close() error {
 	s.once.Do(func() {
 		close(s.done)
 		s.c.Unicast.Close()
+		for _, conn := range []transport.PacketConn{s.c.SecondUnicast, s.c.SecondGroup} {
+			if conn != nil {
+				conn.Close()
+			}
+		}
 		s.rx.mu.Lock()
 		if s.rx.group != nil {
 			s.rx.group.Close()

@@ -26,8 +26,18 @@ type Stats struct {
 	Receivers flow.ReceiverStats
 	// BuffersHeld is the receive memory in use, in bytes.
 	BuffersHeld int
+	// Paths tells of the group's packets by path; without a second one the other
+	// is zero.
+	Paths [2]PathStats
 	// Unicast and Group are what the system granted the sockets.
 	Unicast, Group transport.SocketInfo
+}
+
+// PathStats is one path's account, in packets.
+type PathStats struct {
+	Sent, Refused uint64 // by the system
+	Heard         uint64
+	Again         uint64 // of these, ones that the other path had brought
 }
 
 // Dropped is the number of packets dropped for that reason.
@@ -43,13 +53,17 @@ func (s *Session) Stats() Stats {
 		st.Sender = t.sender.Stats()
 	}
 	st.Drops = t.drops
-	t.mu.Unlock()
+	paths := s.wr.counts()
+	t.unlock()
 	x := &s.rx
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	st.PacketsHeard = x.packets
 	for i, n := range x.drops {
 		st.Drops[i] += n
+	}
+	for i, p := range x.paths {
+		st.Paths[i] = PathStats{Sent: paths[i].Sent, Refused: paths[i].Refused, Heard: p.Heard, Again: p.Again}
 	}
 	st.FeedbackUnsent, st.ReadErrors = x.unsent, x.readErrors
 	st.Receivers = x.gone
@@ -68,7 +82,7 @@ func (s *Session) Stats() Stats {
 func (s *Session) Members() []flow.MemberStats {
 	t := &s.tx
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	if t.sender == nil {
 		return nil
 	}
@@ -91,12 +105,16 @@ func (s *Session) Heard(id uint32) (flow.ReceiverStats, bool) {
 func add(sum *flow.ReceiverStats, r flow.ReceiverStats) {
 	sum.Frames += r.Frames
 	sum.Symbols += r.Symbols
+	sum.Parity += r.Parity
+	sum.Notes += r.Notes
 	sum.Beats += r.Beats
 	for i, n := range r.Drops {
 		sum.Drops[i] += n
 	}
 	sum.Filled += r.Filled
 	sum.Repaired += r.Repaired
+	sum.Rebuilt += r.Rebuilt
+	sum.ParityUnused += r.ParityUnused
 	sum.Messages += r.Messages
 	sum.MessageBytes += r.MessageBytes
 	sum.Gaps += r.Gaps

@@ -14,6 +14,8 @@ type writer struct {
 	s   *Session
 	buf []byte
 	ds  [1]transport.Datagram
+
+	paths [2]PathStats // of packets to the group
 }
 
 func (w *writer) init(s *Session) { w.s, w.buf = s, make([]byte, 0, 64<<10) }
@@ -34,8 +36,43 @@ func (w *writer) send(dst netip.AddrPort, key uint32, frames [][]byte) (packets,
 		d.Segment = w.s.c.Sealer.Overhead() + len(frames[0])
 	}
 	w.ds[0] = d
-	if _, err := w.s.c.Unicast.WriteBatch(w.ds[:]); err != nil {
+	_, err = w.s.c.Unicast.WriteBatch(w.ds[:])
+	if dst == w.s.c.GroupAddr {
+		err = w.both(d, len(frames), err)
+	}
+	if err != nil {
 		return 0, 0, err
 	}
 	return len(frames), len(buf), nil
+}
+
+// both sends what has gone to the group, or was refused, on the second path as
+// well. One of the two is enough.
+func (w *writer) both(d transport.Datagram, packets int, first error) error {
+	w.paths[0].count(packets, first)
+	if w.s.c.SecondUnicast == nil {
+		return first
+	}
+	d.Addr = w.s.c.SecondAddr
+	w.ds[0] = d
+	_, second := w.s.c.SecondUnicast.WriteBatch(w.ds[:])
+	w.paths[1].count(packets, second)
+	if second == nil {
+		return nil
+	}
+	return first
+}
+
+func (p *PathStats) count(packets int, err error) {
+	if err != nil {
+		p.Refused += uint64(packets)
+		return
+	}
+	p.Sent += uint64(packets)
+}
+
+func (w *writer) counts() [2]PathStats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.paths
 }
