@@ -39,7 +39,7 @@ func (st *stream) addHole(t moment, end uint64) {
 		st.sections[n-1].end = end
 		return
 	}
-	st.addSection(t, end, t+r.guard()+blockSpan)
+	st.addSection(t, end, t+r.guard()+2*blockSpan)
 	st.sections[len(st.sections)-1].waits = true
 }
 
@@ -197,7 +197,11 @@ func (st *stream) beat(t moment, e *beatStream) {
 		return
 	}
 	if e.next > st.known {
-		st.addSection(t, e.next, t+st.r.guard())
+		wait := st.r.guard()
+		if st.r.beat.leaves > fewLeaves && st.class.asks() {
+			wait = max(wait, spareWait)
+		}
+		st.addSection(t, e.next, t+wait)
 		st.known = e.next
 	}
 	if e.next >= st.end.seq {

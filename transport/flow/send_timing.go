@@ -69,7 +69,11 @@ func (s *Sender) pollBeat(t moment, b *Batch) {
 	for i := range s.streams {
 		st := &s.streams[i]
 		f.peak = max(f.peak, uint8(min(st.fec.peakAt(t), codePlaces)))
-		f.streams[i] = beatStream{stream: st.id, next: st.sent, oldest: st.oldest, message: s.messageAt(st, st.sent)}
+		next := st.sent
+		if q := &st.blocks; q.left < q.high && s.counted > fewLeaves && st.class.asks() && t-s.beat.data < beatFirst {
+			next = max(st.oldest, min(next, q.at(q.left).first)) // more of that block comes, or a later BEAT
+		}
+		f.streams[i] = beatStream{stream: st.id, next: next, oldest: st.oldest, message: s.messageAt(st, next)}
 	}
 	b.scratch = appendBeat(b.scratch[:0], &f)
 	b.Frames = append(b.Frames, b.scratch)
