@@ -6,10 +6,10 @@
 //
 //	      Write                                       Read
 //	        |                                           ^
-//	+-------v--------+    DATA, BEAT (group)    +-------+--------+
-//	|     Sender     | -----------------------> |    Receiver    |
-//	| ring by stream |    repairs (group or     | ring by stream |
-//	| members, pacer |     one member)          | slabs, gaps    |
+//	+-------v--------+  DATA, PARITY, NOTE,     +-------+--------+
+//	|     Sender     |  BEAT (group)            |    Receiver    |
+//	| ring by stream | -----------------------> | ring by stream |
+//	| members, pacer |  repairs to one member   | slabs, gaps    |
 //	+-------^--------+ <----------------------- +----------------+
 //	   Poll, Failed       NAK, STATUS (to the         Handle, Advance,
 //	                      sender alone)               Poll
@@ -17,7 +17,7 @@
 // # Use
 //
 // A session calls Write and, when Due says that a batch is worth it or nothing
-// more is to be written, Cut and then Poll until it says no. After Handle it
+// more is to be written, Flush and then Poll until it says no. After Handle it
 // calls Poll again, because a STATUS may have freed credit; at NextTimeout it
 // calls Advance and Poll. When a write to the network fails it calls Failed
 // before anything else and waits a moment.
@@ -29,16 +29,20 @@
 // reference, never a copy, so the session packs single small packets into one
 // slab before it hands them in.
 //
-// # Two classes
+// # Three classes
 //
 // Reliable: every message that was written after a member was admitted reaches
-// it, once and in order, however long it takes; it is waited for. Only with
-// [Fastest], or once the sender is gone, is there a gap.
+// it, once and in order, however long it takes; it is waited for. Only where a
+// member is not waited for (another [Policy], quarantine), or once the sender is
+// gone, is there a gap.
 //
 // BestEffort: nothing is asked for or waited for. What has not come when the
 // reorder guard has passed is gone.
 //
-// Either way a gap is told exactly once, as the number of messages in it, in
+// Deadline: what is lost is asked for as long as the answer can come within the
+// latency of when it was due; then it is gone.
+//
+// In any class a gap is told exactly once, as the number of messages in it, in
 // its place between two messages.
 //
 // # Symbols
@@ -63,13 +67,23 @@
 // segments of one batch:
 //
 //	DATA    1 | geom 1 | stream 2 | seq 6 | pos 2 | sent 4 || len 2 | head 2 | message 4 | payload | zeros
+//	PARITY  2 | geom 1 | stream 2 | first 6 | row 1 | place 2 | sent 3 || symbol
+//	NOTE    3 | n 1 | stream 2 | n x {first 6, n 2, geom 1, D x need 1}
 //	BEAT    4 | n 1 | sent 4 | grtt 1 | leaves 2 | peak 1 | loss 1 | rate 2 | n x {stream 2, next 6, oldest 6, message 4} | reporters
 //	NAK     5 | flags 1 | stream 2 | echo 4 | held 4 | base 6 | {gap, run} varints
 //	STATUS  6 | flags 1 | echo 4 | held 4 | expected 4 | heard 4 | n 1 | n x {sender 4, stream 2, delivered 6, highest 6, limit 6} | 5 varints
 //
 // Each stands in full above its Append and Parse. testdata holds one of each.
-// The bits, numbers and places that parity needs are filled honestly: every
-// DATA names its block of 64 (seq - pos), not interleaved.
+//
+// # Blocks
+//
+// Symbols are coded in blocks of up to 64 x D. Column c of a block is every D-th
+// symbol from the c-th on, so a burst of losses takes few from each; D grows
+// with the rate as long as a block is full within 8 ms. A row of parity is a sum
+// of the column's symbols with factors of its own (code.go), and m different
+// rows give back any m lost symbols. Rows are made when they are wanted, none
+// twice. Symbols that were read stay until their block ends, at the sender until
+// all of it was delivered.
 //
 // # Laws
 //
@@ -82,13 +96,29 @@
 // has only the second, and a member that says nothing for 200 ms while it
 // blocks does not hold it back.
 //
-// Repair. A NAK carries every gap whose guard has passed. The guard is 100 us
-// or twice the disorder seen of late. A symbol asked for goes again if the
-// member has since heard something sent later than it (causality), else not
-// before two round trips. What one of up to 8 members lacks alone goes to it
-// alone if UnicastRepair is set; else to the group. Repairs take a quarter of
-// the bytes while new data could go. Up to 8 members ask at once; more draw a
-// time first.
+// Asking. A NAK carries every gap whose guard has passed. The guard is 100 us
+// or twice the disorder seen of late, with two paths up to their skew. Up to 8
+// members ask at once; more wait for the block's end and draw a time, and who
+// lacks most draws the earliest. Rows in hand stand for as many holes; a NOTE
+// that promises enough puts asking off.
+//
+// Repair. A symbol asked for goes again if the member has since heard something
+// sent later than it (causality), else not before two round trips. Per block,
+// with U packets if each goes to whom it lacks (up to 8 members, UnicastRepair),
+// M symbols to the group, or C rows to the group: the first if U <= 2.5 C, the
+// second if M <= 1.25 C, else rows. Above 8 members so many rows go unasked that
+// three blocks of four need no NAK; none while nothing is lost. Repairs take a
+// quarter of the bytes while new data could go.
+//
+// Standing. Who alone holds the others back for half of two seconds, or asks for
+// more than a tenth of what is sent and far more than the others do, is
+// quarantined: it is served by unicast within a tenth of the bytes and not
+// waited for. Where it falls behind the ring it is told to go on with what is
+// sent now. After five clean seconds, doubled at each relapse up to a minute, it
+// counts again; after a minute without it is overdue.
+//
+// Late members begin with what Replay keeps (From) and catch up by repairs. The
+// ring waits for them ten seconds, the others do not.
 //
 // Time. A BEAT goes every 20 ms under load and 5, 10, 20 .. 1,000 ms after the
 // last data, at least every 100 ms while anything is owed; each brings a
@@ -101,15 +131,12 @@
 //
 // # Limitations
 //
-//   - No parity yet: with many members of independent loss, repair traffic
-//     grows with their number. Frame types 2 (PARITY), 3 (NOTE) and 7 (ORDER),
-//     class 2 (deadlines), interleave, and the peak and reporters of BEAT are
-//     kept for it.
-//   - No quarantine: on a reliable stream with [Slowest] a member that stops
-//     reading stops everybody, until the session expels it. MemberBlocks tells
-//     which one it is.
-//   - No late join with history, and no search for the rate: without Rate,
-//     credit alone is the clock, which is right on a LAN and not beyond it.
+//   - What a quarantined member missed is gone: nothing keeps it beyond the ring.
+//     The reporters of BEAT are kept for groups so large that not all can report.
+//   - A member learns the size of the group from its first BEAT; until then it
+//     asks like one of a few.
+//   - On processors without SIMD kernels the code's tables take 32 MB, once a
+//     process.
 //   - In a group of n > 8 a member reports at most every n/4 ms, so with small
 //     sockets credit bounds the rate: room packets in that time.
 //   - Who holds the group's key can forge DATA and BEAT of any sender; these
