@@ -147,26 +147,37 @@ func (r *Root) open(ctx context.Context, g transport.Group) (err error) {
 		return err
 	}
 	closers = append(closers, r.wipe)
-	plane := r.c.plane(r.params, control.RootID, r.c.Role)
+	plane, err := r.openPlane(ctx, g, o)
+	if err != nil {
+		return err
+	}
+	r.warnings(r.data.Info())
+	if r.s, err = session.New(plane); err != nil {
+		closeAll(plane.Group, plane.SecondGroup, plane.SecondUnicast)
+	}
+	return err
+}
+
+// openPlane opens what a root needs beside its unicast socket: the group's,
+// where everybody sends, and the second path.
+func (r *Root) openPlane(ctx context.Context, g transport.Group, o transport.SocketOptions) (plane session.Config, err error) {
+	plane = r.c.plane(r.params, control.RootID, r.c.Role)
 	plane.Sealer, plane.Unicast = r.ring, r.data
 	plane.WaitFor, plane.Replay, plane.Notice = r.c.WaitFor, r.c.Replay, r.notice
 	if r.nonrooted() {
 		if plane.Group, err = r.c.Network.OpenGroup(ctx, g, o); err != nil {
-			return err
+			return plane, err
 		}
-		closers = append(closers, plane.Group.Close)
 	}
 	if r.c.Second.Addr.IsValid() {
 		second, err := r.c.secondPath(ctx, r.c.Second.Addr, r.nonrooted(), true)
 		if err != nil {
-			return err
+			closeAll(plane.Group)
+			return plane, err
 		}
-		closers = append(closers, second.close)
 		second.apply(&plane)
 	}
-	r.warnings(r.data.Info())
-	r.s, err = session.New(plane)
-	return err
+	return plane, nil
 }
 
 // sourceAddr is the address that group data comes from: with a source-specific
