@@ -28,6 +28,7 @@ type room struct {
 	ctx  context.Context
 	code crypto.JoinCode
 	root *Root
+	in   []*Leaf // closed at the end, if the story does not
 }
 
 // inRoom runs a story in a synctest bubble, with its own clock.
@@ -45,6 +46,9 @@ func inRoom(t *testing.T, seed uint64, l simnet.Link, story func(r *room)) {
 		}
 		r := &room{T: t, net: n, ctx: ctx, code: code}
 		defer func() {
+			for _, l := range r.in {
+				l.Close()
+			}
 			if r.root != nil {
 				r.root.Close()
 			}
@@ -96,6 +100,7 @@ func (r *room) join(host string, data []byte, change func(*Config)) (*Leaf, *Mem
 	if err != nil {
 		r.Fatalf("join of %s: %v", host, err)
 	}
+	r.in = append(r.in, l)
 	a := <-done
 	if a.err != nil {
 		r.Fatalf("accept of %s: %v", host, a.err)
