@@ -70,6 +70,7 @@ type Receiver struct {
 	transit  transit
 	turn     int
 	nakOK    moment // no NAK before
+	nakTat   moment // rate of NAKs, as a virtual schedule
 	told     moment // last STATUS
 	statusAt moment // next STATUS; never: none due
 	random   rand.PCG

@@ -12,7 +12,10 @@ const (
 	mostGuard    = 2 * time.Millisecond // unless the round trip is longer
 	leastAgain   = 2 * time.Millisecond
 	mostAgain    = 200 * time.Millisecond
-	spareWait    = 2 * spareAfter // within that, rows that go unasked have come
+	naksEach     = 300              // a second, from one member
+	nakAhead     = 8                // as many may go ahead of that
+	leastNaks    = time.Millisecond // between two
+	spareWait    = 2 * spareAfter   // within that, rows that go unasked have come
 )
 
 // section is a stretch of a stream whose holes are timed together: from the
@@ -227,11 +230,20 @@ func (r *Receiver) pollNak(t moment, dst []byte) ([]byte, bool) {
 			continue
 		}
 		r.turn = (r.turn + i + 1) % len(r.streams)
-		r.nakOK = t + time.Second/moment(min(1000, max(200, naksInAll/r.beat.leaves)))
+		r.nakOK = t + r.nakPause(t)
 		r.stats.Naks++
 		return dst, true
 	}
 	return dst, false
+}
+
+// nakPause books a NAK and tells how long the next one must wait: a burst may
+// follow on each other's heels, but at 1 % of a high rate every NAK carries
+// several losses, since each costs the sender a wake-up and a batch.
+func (r *Receiver) nakPause(t moment) moment {
+	each := time.Second / moment(max(200, min(naksEach, naksInAll/r.beat.leaves)))
+	r.nakTat = max(r.nakTat, t) + each
+	return max(leastNaks, r.nakTat-t-nakAhead*each)
 }
 
 // appendNak builds the frame and times the sections anew. What is asked for

@@ -280,13 +280,22 @@ func (r *Receiver) handleNote(t moment, m *Meta, frame []byte) Drop {
 		}
 		enough := true
 		for c := range min(b.n, 1<<b.interleave) {
-			enough = enough && st.lacking(&k, c) <= int(b.need[c])
+			enough = enough && st.lacking(&k, c)-st.rowsOf(&k, c) <= int(b.need[c])
 		}
 		if enough {
 			st.comes(t, &k)
 		}
 	}
 	return DropNone
+}
+
+// rowsOf is how many rows of a column of k are here: what was asked for is what
+// lacks beyond them.
+func (st *stream) rowsOf(k *codedBlock, column int) int {
+	if h := st.codedAt(k.first); h != nil && h.first == k.first {
+		return h.column(column)
+	}
+	return 0
 }
 
 // decoder is what rebuilding needs, one for a whole pool: it is used under the

@@ -88,15 +88,15 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 	if s.skips && s.pollSkip(t, b) {
 		return true
 	}
+	if s.notes && s.pollNote(t, b) { // like a BEAT it does not wait for the rate
+		return true
+	}
 	room := s.pace.room(t)
 	if room == 0 {
 		return false
 	}
 	data := s.sendable(t)
 	s.waiting = data || t-s.beat.data < judgeEvery
-	if s.notes && s.pollNote(t, b) {
-		return true
-	}
 	if s.wanted > 0 && s.repairTurn(t, data) && s.pollRepair(t, b, room) {
 		return true
 	}

@@ -219,7 +219,7 @@ func (s *Sender) alone() bool { return s.c.UnicastRepair && s.counted <= fewLeav
 // repairDue is when repairs may go; 16 make a batch that need not wait, and to
 // the group they wait only for the sake of new data.
 func (s *Sender) repairDue(data bool) moment {
-	if !s.alone() && (!data || s.wanted >= gatherEnough) {
+	if !s.alone() && (!data && s.counted <= fewLeaves || s.wanted >= gatherEnough) {
 		return 0
 	}
 	return s.share.gather

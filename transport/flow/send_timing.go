@@ -216,8 +216,11 @@ func (s *Sender) NextTimeout() time.Time {
 	case s.wanted > 0:
 		t = min(t, max(s.pace.ready(), s.repairDue(false)))
 	}
-	if s.notes || s.owing() {
+	if s.owing() {
 		t = min(t, s.pace.ready())
+	}
+	if s.notes {
+		t = min(t, s.pace.last)
 	}
 	if len(s.free) > 2 {
 		t = min(t, max(s.check, s.beat.data+idleAfter))
