@@ -324,7 +324,7 @@ func TestParity_FalseBlocksFillNoMemory(t *testing.T) {
 			l.hear(appendParity(nil, p))
 		}
 	}
-	if st := l.r.streams[0]; st.parityHeld > mostParity+mostColumns*codePlaces {
+	if st := l.r.streams[0]; st.parityHeld > st.parityRoom()+mostColumns*codePlaces {
 		t.Errorf("%d false rows are held, %d slabs in use", st.parityHeld, l.pool.InUse())
 	}
 	l.gone()

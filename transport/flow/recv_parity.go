@@ -14,11 +14,14 @@ type codedRow struct {
 	slab        *Slab
 }
 
-// mostParity is how many rows a stream keeps; of more only those of the block
-// that is read next, which ends the wait.
+// mostParity is how many rows a stream keeps with a small window; of more only
+// those of the block that is read next, which ends the wait.
 const mostParity = 512
 
 func (k *codedBlock) end() uint64 { return k.first + uint64(k.n) }
+
+// parityRoom is how many rows a stream keeps: a quarter of a window.
+func (st *stream) parityRoom() int { return max(mostParity, int(st.r.window/4)) }
 
 // column is how many rows of a column are here.
 func (k *codedBlock) column(c int) (n int) {
@@ -43,9 +46,9 @@ func (r *Receiver) handleParity(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	st := r.stream(int(f.stream))
 	r.stats.Parity++
 	end := f.first + uint64(f.n)
-	full := r.pool.Over() || st.parityHeld >= mostParity
+	full := r.pool.Over() || st.parityHeld >= st.parityRoom()
 	if f.first < st.kept || end <= st.base || end > st.last || end-st.base > r.window || full && f.first > st.contigOrBase() ||
-		st.parityHeld >= mostParity+mostColumns*codePlaces {
+		st.parityHeld >= st.parityRoom()+mostColumns*codePlaces {
 		r.stats.ParityUnused++
 		return DropNone
 	}

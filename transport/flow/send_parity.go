@@ -141,6 +141,9 @@ func (s *Sender) coded(st *sendStream, b *block) bool {
 	if s.alone() && float64(exclusive+2*shared) <= unicastWorth*float64(rows) {
 		return false
 	}
+	if s.counted > fewLeaves && exclusive > shared {
+		return true // few of those who lack something have spoken, and they lack different things
+	}
 	return float64(exclusive+shared) > originalsWorth*float64(rows)
 }
 
@@ -205,10 +208,10 @@ func (s *Sender) addRow(st *sendStream, b *block, batch *Batch, column int, stam
 func (s *Sender) answered(st *sendStream, b *block, column int, stamp int64) {
 	for i := column; i < b.n; i += 1 << b.depth {
 		seq := b.first + uint64(i)
-		if c, k := st.chunk(seq), seq%blockSize; c.wanted>>k&1 == 1 {
+		c, k := st.chunk(seq), seq%blockSize
+		if c.group[k] = stamp; c.wanted>>k&1 == 1 {
 			s.unwant(st, c, seq)
 			s.stats.Answered++
-			c.group[k] = stamp
 		}
 	}
 	b.need[column], b.given[column] = 0, 0

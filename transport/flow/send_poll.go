@@ -96,7 +96,7 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 		return false
 	}
 	data := s.sendable(t)
-	s.waiting = data || t-s.beat.data < judgeEvery
+	s.waiting = data || s.queued()
 	if s.wanted > 0 && s.repairTurn(t, data) && s.pollRepair(t, b, room) {
 		return true
 	}

@@ -157,7 +157,7 @@ func (s *Sender) quarantine(t moment, m *member, why Reason) {
 func (s *Sender) judgeQuarantined(t moment, m *member, lossy bool) {
 	c := &m.conduct
 	if reach := s.inReach(m); lossy || !reach {
-		if c.behind++; !reach && s.waiting && c.behind >= skipAfter && s.c.UnicastRepair {
+		if c.behind++; !reach && t-s.beat.data < judgeEvery && c.behind >= skipAfter && s.c.UnicastRepair {
 			c.behind, c.skip, s.skips = 0, true, true
 		}
 		if c.clean = never; t-c.since >= evictAfter && !c.overdue {
@@ -236,6 +236,16 @@ func (s *Sender) mayHave(m *member) bool {
 	}
 	m.conduct.allowance -= s.slot
 	return true
+}
+
+// queued: some stream has symbols that were not sent yet.
+func (s *Sender) queued() bool {
+	for i := range s.streams {
+		if st := &s.streams[i]; st.sent < st.next {
+			return true
+		}
+	}
+	return false
 }
 
 // allow gives quarantined members their part of what was sent.

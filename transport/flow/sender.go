@@ -126,7 +126,7 @@ type Sender struct {
 	charged       moment   // blocked time before is charged
 	judgedAt      moment
 	judgedData    uint64
-	waiting       bool // data waited, or could go, when Poll looked last
+	waiting       bool // data waited when Poll looked last
 	skips         bool // some member is to be told to go on
 	events        eventQueue
 	stats         SenderStats
