@@ -1,10 +1,11 @@
-// Package bench holds the benchmarks of the hot path and the comparisons with
-// plain sockets. README.md in this folder says how to run them and what they
-// gave.
+// Package bench holds the benchmarks of the hot path. The programs below it
+// measure whole sessions in network namespaces: veth against plain sockets,
+// curve under packet loss, compare beside other programs; stage, bulk and chart
+// are what they share. README.md in this folder says how to run them and what
+// they gave.
 //
 // # Limitations
 //
 // Sender and receiver share one machine, and the links are virtual: what leaves
 // with segmentation offload is never cut into single packets by a network card.
-// Comparisons with other multicast systems are not here yet.
 package bench

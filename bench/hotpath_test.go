@@ -124,7 +124,7 @@ func BenchmarkReceiveOpen(b *testing.B) {
 func receiveOpen(b *testing.B, offload bool, class flow.Class) {
 	h := newHall(b, 7202, offload, class)
 	from, to := h.member(1, false), h.member(2, true)
-	edges := from.s.AddMember(2, to.addr, time.Millisecond)
+	edges := from.s.AddMember(2, to.addr, flow.Admission{RTT: time.Millisecond})
 	if err := to.s.AdmitSender(1, from.addr, edges); err != nil {
 		b.Fatal(err)
 	}

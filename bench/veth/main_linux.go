@@ -11,24 +11,20 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/joinleaf/joinleaf/bench/stage"
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
-// work is what one process of a run does; it travels as JSON in an argument.
+// work is what one process of a run does.
 type work struct {
 	Role      string        // plain-send, plain-recv, root, leaf
 	Size      int           // bytes of a datagram (plain) or a message (sealed)
@@ -54,25 +50,16 @@ type series struct {
 }
 
 func main() {
+	stage.Play(func(w work) error {
+		stop := profile(fmt.Sprint(w.Role, map[bool]string{true: "-plain"}[w.NoOffload]))
+		defer stop()
+		return w.do()
+	})
 	rounds := flag.Int("rounds", 5, "interleaved rounds")
 	length := flag.Duration("for", 2*time.Second, "length of each run")
 	asJSON := flag.Bool("json", false, "JSON in place of the table")
 	reliable := flag.Bool("reliable", false, "add the reliable class")
-	doing := flag.String("work", "", "run one side (used by the program itself)")
 	flag.Parse()
-	if *doing != "" {
-		var w work
-		if err := json.Unmarshal([]byte(*doing), &w); err != nil {
-			fail(err)
-		}
-		stop := profile(fmt.Sprint(w.Role, map[bool]string{true: "-plain"}[w.NoOffload]))
-		err := w.do()
-		stop()
-		if err != nil {
-			fail(err)
-		}
-		return
-	}
 	if err := netlab.Missing(); err != nil {
 		fail(err)
 	}
@@ -128,7 +115,7 @@ func plain(lab *netlab.Lab, length time.Duration) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	if _, err := recv.out.ReadString('\n'); err != nil { // it listens
+	if _, err := recv.Line(); err != nil { // it listens
 		return result{}, err
 	}
 	w.Role = "plain-send"
@@ -149,11 +136,11 @@ func sealed(lab *netlab.Lab, length time.Duration, w work) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	peer, err := send.out.ReadString('\n')
+	peer, err := send.Line()
 	if err != nil {
 		return result{}, err
 	}
-	w.Role, w.Peer = "leaf", strings.TrimSpace(peer)
+	w.Role, w.Peer = "leaf", peer
 	recv, err := start(lab.Host("b"), w)
 	if err != nil {
 		return result{}, err
@@ -161,57 +148,23 @@ func sealed(lab *netlab.Lab, length time.Duration, w work) (result, error) {
 	return finish(recv, send)
 }
 
-// side is one process of a run.
-type side struct {
-	cmd  *exec.Cmd
-	out  *bufio.Reader
-	stop context.CancelFunc // kills it; its time is bounded in any case
-}
-
-// start runs this program in a host, as one side of a run.
-func start(h *netlab.Host, w work) (*side, error) {
-	arg, err := json.Marshal(w)
-	if err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	ctx, stop := context.WithTimeout(context.Background(), w.For+20*time.Second)
-	cmd := h.Exec(ctx, self, "-work", string(arg))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	return &side{cmd, bufio.NewReader(out), stop}, nil
+func start(h *netlab.Host, w work) (*stage.Side, error) {
+	return stage.Start(h, w.For+20*time.Second, w)
 }
 
 // finish reads what the receiving side counted and waits for both.
-func finish(recv, send *side) (r result, err error) {
-	err = json.NewDecoder(recv.out).Decode(&r)
-	for _, s := range []*side{recv, send} {
-		if e := s.cmd.Wait(); err == nil {
-			err = e
+func finish(recv, send *stage.Side) (r result, err error) {
+	err = recv.Decode(&r)
+	for _, s := range []*stage.Side{recv, send} {
+		_, e := s.Wait()
+		if e != nil && err == nil {
+			err = fmt.Errorf("%w: %s", e, s.Errors())
 		}
-		s.stop()
+		if said := s.Errors(); e == nil && said != "" { // VETH_STATS
+			fmt.Fprintln(os.Stderr, said)
+		}
 	}
 	return r, err
-}
-
-// median of a figure of one series.
-func median(rs []result, f func(result) float64) float64 {
-	var v []float64
-	for _, r := range rs {
-		v = append(v, f(r))
-	}
-	slices.Sort(v)
-	return v[len(v)/2]
 }
 
 // row is a series as the report shows it.
@@ -230,10 +183,9 @@ func report(all []series) (rows []row) {
 		for i, r := range s.results {
 			ratios = append(ratios, r.pps()/all[0].results[i].pps())
 		}
-		slices.Sort(ratios)
 		rows = append(rows, row{
-			Name: s.name, PacketsPerSecond: median(s.results, result.pps), GbitPerSecond: median(s.results, result.gbit),
-			Missed: median(s.results, func(r result) float64 { return float64(r.Missed) }), Ratio: ratios[len(ratios)/2], Runs: s.results,
+			Name: s.name, PacketsPerSecond: stage.Medians(s.results, result.pps), GbitPerSecond: stage.Medians(s.results, result.gbit),
+			Missed: stage.Medians(s.results, func(r result) float64 { return float64(r.Missed) }), Ratio: stage.Median(ratios), Runs: s.results,
 		})
 	}
 	return rows

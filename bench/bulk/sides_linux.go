@@ -1,0 +1,133 @@
+package bulk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/rooted"
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/netlab"
+)
+
+// groupOf is the group of a run. Each has its own: a switch forgets a leaf that
+// has left only after a second, and until then carries the group to it for
+// nothing.
+func groupOf(run int) transport.Group {
+	a := netip.AddrFrom4([4]byte{239, 192, 80 + byte(run/256%32), byte(run)})
+	return transport.Group{Addr: netip.AddrPortFrom(a, 7002), Interface: netlab.Device}
+}
+
+// headers is what IPv4 and UDP add to a packet.
+const headers = 28
+
+// Side is what one process of a run does.
+type Side struct {
+	Spec Spec
+	Code string // join code
+	Root string // a leaf's: the root's address; "" for the root
+	Run  int    // of this program's life
+}
+
+// Do is the side's whole life.
+func (s Side) Do() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.Spec.Limit())
+	defer cancel()
+	code, err := crypto.ParseCode(s.Code)
+	if err != nil {
+		return err
+	}
+	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: netlab.Device}
+	content, err := NewContent(s.Spec.Message)
+	if err != nil {
+		return err
+	}
+	var account any
+	if s.Root == "" {
+		account, err = s.send(ctx, config, content)
+	} else {
+		account, err = s.receive(ctx, config, content)
+	}
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(account)
+}
+
+// send is the root: it tells its address, waits for all leaves, sends, and
+// ends the session when everybody has everything.
+func (s Side) send(ctx context.Context, config rooted.Config, content *Content) (sent Sent, err error) {
+	r, err := rooted.Listen(ctx, groupOf(s.Run), config)
+	if err != nil {
+		return sent, err
+	}
+	defer r.Close()
+	fmt.Println(r.Addr())
+	for range s.Spec.Leaves {
+		if _, err := r.Accept(ctx); err != nil {
+			return sent, err
+		}
+	}
+	began := time.Now()
+	if err := content.Each(s.Spec.Messages(), func(p []byte) error { return r.Send(ctx, p) }); err != nil {
+		return sent, err
+	}
+	if err := r.Drain(ctx); err != nil {
+		return sent, err
+	}
+	sent.Seconds = time.Since(began).Seconds()
+	data := r.Stats().Data
+	sent.Packets, sent.WireBytes = data.PacketsSent, data.BytesSent+headers*data.PacketsSent
+	sent.Data, sent.Naks = data.Sender.Data, data.Sender.Naks
+	sent.RepairGroup, sent.RepairAlone = data.Sender.AgainGroup, data.Sender.AgainAlone
+	sent.Rate, sent.Memory = data.Sender.Rate, data.Sender.Memory
+	return sent, r.Shutdown(ctx)
+}
+
+func (s Side) receive(ctx context.Context, config rooted.Config, content *Content) (got Got, err error) {
+	root, err := netip.ParseAddrPort(s.Root)
+	if err != nil {
+		return got, err
+	}
+	l, err := rooted.Join(ctx, root, nil, config)
+	if err != nil {
+		return got, err
+	}
+	defer l.Close()
+	var first, last time.Time
+	p := make([]byte, Longest)
+	for all := s.Spec.Messages(); ; {
+		m, err := l.Recv(ctx, p)
+		got.Missed += m.Missed
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = content.Check(p[:m.N])
+		}
+		if err != nil {
+			return got, fmt.Errorf("after %d of %d messages: %w", content.Checked(), all, err)
+		}
+		switch content.Checked() {
+		case 1:
+			first = time.Now()
+		case all:
+			last = time.Now()
+		}
+	}
+	if content.Checked() != s.Spec.Messages() || got.Missed > 0 {
+		return got, fmt.Errorf("%d of %d messages came, %d missed", content.Checked(), s.Spec.Messages(), got.Missed)
+	}
+	got.Messages = content.Checked()
+	got.Bytes = (got.Messages - 1) * uint64(s.Spec.Message)
+	got.Seconds = last.Sub(first).Seconds()
+	data := l.Stats().Data
+	got.Heard, got.Repaired, got.HostLost = data.PacketsHeard, data.Receivers.Repaired, data.Receivers.Host
+	return got, nil
+}
