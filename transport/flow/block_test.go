@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// coder is a Sender whose packets a test takes from it one by one, with one
-// member that takes everything.
+// coder is a Sender whose packets a test takes from it one by one, with as many
+// members as it takes for blocks to be interleaved.
 type coder struct {
 	t      *testing.T
 	seed   uint64
@@ -29,7 +29,9 @@ func newCoder(t *testing.T, seed uint64) *coder {
 	if c.s, err = NewSender(SenderConfig{Self: 1, Symbol: minSymbol, Streams: mixed, MaxMessage: 4096, Window: 8 << 20, Start: epoch0}); err != nil {
 		t.Fatal(err)
 	}
-	c.s.Admit(c.now, 2, Admission{RTT: time.Millisecond})
+	for m := range Member(fewLeaves + 1) {
+		c.s.Admit(c.now, 2+m, Admission{RTT: time.Millisecond})
+	}
 	c.trust()
 	return c
 }
@@ -52,8 +54,10 @@ func (c *coder) write() {
 		n = c.rng.IntN(4096)
 	}
 	m := drawBytes(c.rng, n)
-	if err := c.s.Write(c.now, 0, m); err != nil {
-		c.t.Fatalf("seed %d: %v", c.seed, err)
+	for c.s.Write(c.now, 0, m) != nil {
+		if c.poll(); c.s.Due(c.now) > 0 || c.s.streams[0].next != c.s.streams[0].sent {
+			c.t.Fatalf("seed %d: the ring is full", c.seed)
+		}
 	}
 	c.texts = append(c.texts, m)
 	if c.rng.IntN(4) == 0 {
@@ -283,8 +287,6 @@ func TestBlock_NoRowGoesTwice(t *testing.T) {
 		}
 	}
 	// Two members lack different symbols: parity would be cheaper, but is used up.
-	c.s.Admit(c.now, 3, Admission{RTT: time.Millisecond})
-	c.trust()
 	c.now = c.now.Add(50 * time.Millisecond)
 	before := c.s.Stats()
 	for i, seq := range []uint64{b.first, b.first + 2} {
@@ -326,10 +328,10 @@ func TestBlock_NeverStraddlesACut(t *testing.T) {
 				c.now = c.now.Add(time.Duration(c.rng.IntN(20)) * time.Millisecond)
 				c.poll()
 			case 3: // somebody joins, which implies Cut
-				e := c.s.Admit(c.now, 3, Admission{RTT: time.Millisecond})
+				e := c.s.Admit(c.now, 99, Admission{RTT: time.Millisecond})
 				c.trust()
 				edges[e[0].Seq] = true
-				c.s.Expel(c.now, 3)
+				c.s.Expel(c.now, 99)
 			default:
 				c.write()
 				c.now = c.now.Add(time.Duration(c.rng.IntN(200)) * time.Microsecond)
@@ -370,7 +372,7 @@ func (c *coder) placesAreRight(edges map[uint64]bool) {
 func TestBlock_WhoJoinsRebuildsNothingFromBefore(t *testing.T) {
 	c := newCoder(t, 3)
 	before := c.grow(1, 90)
-	edges := c.s.Admit(c.now, 3, Admission{RTT: time.Millisecond})
+	edges := c.s.Admit(c.now, 99, Admission{RTT: time.Millisecond})
 	c.trust()
 	l := newLone(t, nil)
 	r, err := NewReceiver(ReceiverConfig{Sender: 1, Symbol: minSymbol, Streams: mixed, MaxMessage: 4096, Start: epoch0}, l.pool)

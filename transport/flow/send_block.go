@@ -16,10 +16,10 @@ type block struct {
 	n      int
 	depth  uint8 // log2 of D
 	closed bool
-	asked  bool  // somebody asked for some of it
-	tall   bool  // for more than proactive rows could ever be
-	owes   bool  // proactive rows
-	noted  uint8 // greatest need that was told in a NOTE
+	asked  uint16 // columns of which somebody asked for some
+	tall   uint16 // columns of which somebody lacked more than proactive rows could ever be
+	owes   bool   // proactive rows
+	noted  uint8  // greatest need that was told in a NOTE
 	begun  moment
 	ended  moment // when its last symbol left for the first time; never: it has not
 
@@ -97,7 +97,7 @@ func (st *sendStream) closeBlock() {
 // blockFor is the block that the next symbol belongs to. A new one is
 // interleaved as deep as the rate of the one before lets it be filled, and
 // leave, in time; at most twice as deep as that.
-func (st *sendStream) blockFor(t moment) *block {
+func (st *sendStream) blockFor(t moment, deepest uint8) *block {
 	b := st.blocks.newest()
 	if b != nil && t-b.begun < st.span() {
 		return b
@@ -108,13 +108,22 @@ func (st *sendStream) blockFor(t moment) *block {
 		before := st.blocks.at(st.blocks.high - 1)
 		lasted := max(t-before.begun, st.pace*moment(before.n), time.Microsecond)
 		due := int64(before.n) * int64(st.span()) / int64(lasted)
-		for depth < min(4, before.depth+1) && due >= blockSize<<(depth+1) {
+		for depth < min(deepest, before.depth+1) && due >= blockSize<<(depth+1) {
 			depth++
 		}
 	}
 	b = st.blocks.push()
 	*b = block{first: st.next, depth: depth, begun: t, ended: never}
 	return b
+}
+
+// deepest is how far blocks may be interleaved. A few members ask before a deep
+// block has ended, and are given the symbols: there it would only cost.
+func (s *Sender) deepest() uint8 {
+	if s.counted <= fewLeaves {
+		return 0
+	}
+	return 4
 }
 
 func (st *sendStream) span() moment {

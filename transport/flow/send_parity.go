@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"time"
 )
 
@@ -59,31 +60,35 @@ func (s *Sender) judgeBlocks(t moment, st *sendStream) {
 	round := max(leastRound, 12*s.grtt)
 	for q := &st.blocks; q.judged < q.left; q.judged++ {
 		b := q.at(q.judged)
-		if t-b.ended < round {
+		if b.end() > st.floor && t-b.ended < round {
 			return
 		}
-		switch {
-		case b.asked && !b.tall:
-			st.fec.h = min(st.fec.h+tau, mostProactive)
-		case !b.asked:
-			st.fec.h = max(st.fec.h-(1-tau), 0)
-		}
+		st.fec.judge(b, tau)
 	}
+}
+
+// judge counts the columns of a block that were asked for, and those that were
+// not: a block of many is asked for far more often than each of them.
+func (p *proactive) judge(b *block, tau float64) {
+	asked := float64(bits.OnesCount16(b.asked &^ b.tall))
+	quiet := float64(b.columns() - bits.OnesCount16(b.asked))
+	p.h += (asked*tau - quiet*(1-tau)) / float64(b.columns())
+	p.h = max(0, min(p.h, mostProactive))
 }
 
 // lacks books what one member was heard to lack in a block, per column.
 func (s *Sender) lacks(t moment, st *sendStream, b *block, count *[mostColumns]uint8) {
-	b.asked = true
 	for c, n := range count {
 		if n == 0 {
 			continue
 		}
+		b.asked |= 1 << c
 		b.need[c] = max(b.need[c], n)
 		if float64(n) > st.fec.peakAt(t) {
 			st.fec.peak = float64(n)
 		}
 		if float64(n)+st.fec.h > mostProactive {
-			b.tall = true
+			b.tall |= 1 << c
 		}
 		if s.counted > fewLeaves && n > b.noted {
 			s.notes = true

@@ -83,6 +83,7 @@ func (s *Sender) release(st *sendStream, to uint64) {
 			*at = nil
 		}
 	}
+	s.judgeBlocks(0, st)
 	st.blocks.drop(st.oldest)
 }
 

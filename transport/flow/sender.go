@@ -277,7 +277,7 @@ func (s *Sender) openPacket(st *sendStream) {
 
 // closePacket makes the open packet ready to go; last ends its block.
 func (s *Sender) closePacket(st *sendStream, last bool) {
-	b := st.blockFor(s.wrote)
+	b := st.blockFor(s.wrote, s.deepest())
 	pos := b.n
 	b.n++
 	b.closed = last || b.n == blockSize<<b.depth

@@ -44,7 +44,7 @@ func (h *Host) SetLoss(w Way, percent float64) error {
 func (h *Host) applyLoss(w Way) error {
 	ns, family, table := h.lossTable(w)
 	script := fresh(family, table)
-	hook, spare := "hook input", fmt.Sprintf("ip saddr %s accept\n\t\tip6 saddr { %s, %s } accept",
+	hook, spare := "hook input", fmt.Sprintf("iif lo accept\n\t\tip saddr %s accept\n\t\tip6 saddr { %s, %s } accept",
 		h.Addr4(), h.Addr6(), linkLocal(h.number))
 	if w == Out {
 		hook, spare = fmt.Sprintf("hook ingress device %q", h.port()), ""
