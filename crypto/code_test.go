@@ -132,13 +132,19 @@ func TestZ1_NothingPrintsASecret(t *testing.T) {
 	token := Identity{RootPin: Pin{1}, Token: []byte("token-of-a-leaf!")}
 	e := firstEpoch(t)
 	root, _ := newPeers(t, DefaultSuite())
+	g := newGrove(t, 1, DefaultSuite())
+	g.join(5)
+	g.commit(false)
+	author, path := g.author, g.members[3].Path
 	needles := [][]byte{
+		*author.hidden.of, g.tree.hidden.of.nodes[1].key[:], (*path.hidden.of)[1][:],
 		code.bytes(), []byte(strings.ReplaceAll(code.Reveal(), "-", "")), []byte(code.Reveal()),
 		e.hidden.secret[:], root.view.Load().live[0].secret[:], root.pairs.get(2).out.secret[:], token.Token,
 	}
 	hidden := []any{code, &code, id, &id, token, e, *e, root, []any{code, e},
 		map[string]any{"x": id}, struct{ C JoinCode }{code}, struct{ c JoinCode }{code},
-		struct{ e Epoch }{*e}, struct{ e *Epoch }{e}, struct{ r *Ring }{root}}
+		struct{ e Epoch }{*e}, struct{ e *Epoch }{e}, struct{ r *Ring }{root},
+		author, *author, g.tree, *g.tree, path, *path, g.members[3], struct{ a Author }{*author}, struct{ t Tree }{*g.tree}, struct{ p *Path }{path}}
 	for _, v := range hidden {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U", "%t", "%p", "%g"} {
 			if _, plain := v.(Identity); plain && verb == "%p" {

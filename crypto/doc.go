@@ -1,9 +1,10 @@
 // Package crypto says who is who, and keeps what a group says private.
 //
-// It has two halves. [Handshake] turns a connection between a root and a leaf
+// It has three parts. [Handshake] turns a connection between a root and a leaf
 // into a proven [Channel]: TLS 1.3, and an [Identity] at both ends. A [Ring]
 // seals and opens the session's packets under keys that the members got over
-// such channels.
+// such channels, and a [Tree] moves those keys on when members come and go.
+// Signatures say who sent what: an [Author] makes them, a [Witness] checks them.
 //
 // # Identities
 //
@@ -36,15 +37,41 @@
 // and [Ring.Open] allocate nothing; Open checks for replays, opens and only then
 // marks the number, in one call. The suites are AES-256-GCM, ChaCha20-Poly1305
 // where there is no AES hardware, and AES-256-GCM with random nonces where FIPS
-// 140-3 is enforced. There is no suite that does not seal.
+// 140-3 is enforced. There is no suite that does not seal. When an epoch is over
+// [Ring.Limit] refuses what somebody seals under it beyond where its senders
+// ended, as an [EpochNotice] tells.
+//
+// # The key tree
+//
+// To tell each of 10,000 members a fresh secret takes 10,000 messages. With a
+// [Tree] at the root and a [Path] at each member it takes one packet: the tree
+// has a key for every member and for every node above, a member has those on its
+// path, and a removal gives new keys to the nodes that the removed one knew, each
+// sealed once, for the subtree beside its path. A joiner's path takes a one-way
+// step instead, which everybody computes. [Tree.Commit] does all that gathered
+// since the last one at once and makes the epoch that follows. Its parts are
+// signed and go to the group; joiners, and those who missed one, get a [Grant]
+// over their channel, which holds the root's public key as well.
+//
+// # Who said it
+//
+// Every member can seal in any other's name. What only its author may say is
+// signed: rekeys, epoch notices and what else the caller has, one by one; data by
+// manifests. A [ManifestSigner] gathers the hashes of symbols, up to 256 or for
+// at most 5 ms, and signs for all of them at once; a [ManifestVerifier] says of
+// each symbol whether it is its sender's own, and how far a stream may be
+// delivered. The hash is of stream, sequence and symbol, so a repair, under
+// whatever epoch, is checked like the original. SHA-256 is the fastest
+// collision-resistant hash of Go's library where the CPU has instructions for
+// it, and the one that FIPS 140-3 allows.
 //
 // docs/wire.md describes the bytes; testdata holds vectors for all of them.
 //
 // # Secrets
 //
 // Codes, tokens, keys and epochs print, log and encode as a few words that say
-// what they are. Only [JoinCode.Reveal] and [Epoch.AppendState] give a secret
-// away. Errors never hold one. Processes should set RLIMIT_CORE to 0.
+// what they are. Only [JoinCode.Reveal], [Epoch.AppendState], [Tree.AppendGrant],
+// [PairKeys] and [LeafKey] give a secret away. Errors never hold one. Processes should set RLIMIT_CORE to 0.
 //
 // # Goroutines
 //
@@ -54,10 +81,22 @@
 // # Limitations
 //
 // A group key proves membership, not authorship. Any member can derive any
-// sender's keys and seal a packet in the root's name; until signed manifests
-// arrive, group packets are only as trustworthy as the least trustworthy
-// member. Packets between root and leaf do not share this: their keys are the
-// pair's own.
+// sender's keys and seal a packet in the root's name; at [LevelGroup] group
+// packets are only as trustworthy as the least trustworthy member. Packets
+// between root and leaf do not share this: their keys are the pair's own.
+//
+// Manifests keep forgeries from being delivered, not from being sent. A forged
+// symbol that comes before the true one takes its place until the manifest comes,
+// and costs a repair; a flood of forged manifests makes members ask the sender,
+// pairwise, for what they need. A hash in a manifest has 128 bits: nobody but the
+// sender can make another symbol for it, but the sender itself could prepare two
+// with 2^64 work and tell different members different things.
+//
+// The root is trusted: it knows every key of the tree, and could tell two members
+// different things of anything but their keys. A node's key that was stolen is
+// not healed by time; it is replaced when a member below it is removed. Removing a
+// large share of a large group at once takes hundreds of packets, each of which
+// every member needs: granting anew over the channels may be cheaper.
 //
 // Whoever holds a join code can pose as the root to a leaf that has not joined
 // yet, unless that leaf has the root's fingerprint too; and who was evicted can

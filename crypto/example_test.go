@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/joinleaf/joinleaf/crypto"
@@ -105,4 +106,89 @@ func ExampleRing() {
 	// Output:
 	// hello, leaves, from member 1: opened
 	// the same packet again: replay
+}
+
+// A member is evicted: one small packet takes everybody else to new keys.
+func ExampleTree() {
+	session := crypto.SessionID{1}
+	params, roster := [32]byte{}, crypto.Roster([]uint32{1})
+	author, err := crypto.NewAuthor(session, 1)
+	if err != nil {
+		panic(err)
+	}
+	tree, err := crypto.NewTree(0, author)
+	if err != nil {
+		panic(err)
+	}
+	epoch, err := crypto.FirstEpoch(session, crypto.BindParams(params, author.Public()), roster)
+	if err != nil {
+		panic(err)
+	}
+	for id := range uint32(1000) { // kek: LeafKey of the member's channel
+		if err := tree.Add(2+id, [32]byte{byte(id), byte(id >> 8)}); err != nil {
+			panic(err)
+		}
+	}
+	joined, err := tree.Commit(epoch, roster, false)
+	if err != nil {
+		panic(err)
+	}
+	blob, err := tree.AppendGrant(nil, 7, joined.Epoch) // to each of them, over its channel
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := crypto.ParseGrant(session, params, 0, 1, [32]byte{5}, blob)
+	if err != nil {
+		panic(err)
+	}
+
+	tree.Remove(500)
+	evicted, err := tree.Commit(joined.Epoch, roster, true)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(len(evicted.Parts), "packet of", evicted.Wraps, "wraps") // to the group
+	next, o := leaf.Path.Rekey(time.Now(), leaf.Epoch, evicted.Parts[0], false)
+	fmt.Println(o, next.Number(), next.KeyID() == evicted.Epoch.KeyID())
+	// Output:
+	// 1 packet of 10 wraps
+	// taken 3 true
+}
+
+// Data carries no signature of its own; a manifest signs for many symbols.
+func ExampleManifestSigner() {
+	author, err := crypto.NewAuthor(crypto.SessionID{1}, 1)
+	if err != nil {
+		panic(err)
+	}
+	signer, err := crypto.NewManifestSigner(author, 0, 0)
+	if err != nil {
+		panic(err)
+	}
+	verifier, err := crypto.NewManifestVerifier(crypto.VerifierConfig{
+		Witness: crypto.NewWitness(crypto.SessionID{1}, 1, author.Public()), Streams: 1,
+	})
+	if err != nil {
+		panic(err)
+	}
+	verifier.Start(0, 0)
+	now := time.Now()
+	symbols := [][]byte{[]byte("one"), []byte("two"), []byte("three")}
+	for seq, symbol := range symbols {
+		signer.Symbol(now, 0, uint64(seq), symbol)
+	}
+	manifest, _, _ := signer.Poll(now, nil)
+
+	forged := slices.Clone(symbols[1])
+	forged[0] ^= 1
+	fmt.Println(verifier.Symbol(now, 0, 0, crypto.HashSymbol(0, 0, symbols[0])))
+	fmt.Println(verifier.Symbol(now, 0, 1, crypto.HashSymbol(0, 1, forged)), verifier.Covered(0))
+	rejected, o := verifier.Manifest(now, manifest, false, nil)
+	fmt.Println(o, rejected, verifier.Covered(0))
+	fmt.Println(verifier.Symbol(now, 0, 1, crypto.HashSymbol(0, 1, symbols[1])))
+	// Output:
+	// held
+	// held 0
+	// taken [{0 1}] 3
+	// taken
 }

@@ -139,7 +139,13 @@ func checkChannel(t *testing.T, name string, o outcome, root Identity) {
 		if err1 != nil || err2 != nil || d1 != d2 || u1 != u2 || d1 == u1 || seen[d1] || seen[u1] || d1 == [32]byte{} {
 			t.Errorf("%s: pair keys of leaf %d: %v, %v", name, leaf, err1, err2)
 		}
-		seen[d1], seen[u1] = true, true
+		k1, err1 := LeafKey(o.root, SessionID{1}, leaf)
+		k2, err2 := LeafKey(o.leaf, SessionID{1}, leaf)
+		k3, err3 := LeafKey(o.leaf, SessionID{2}, leaf)
+		if err1 != nil || err2 != nil || err3 != nil || k1 != k2 || k1 == k3 || seen[k1] || seen[k3] || k1 == [32]byte{} {
+			t.Errorf("%s: leaf key of leaf %d: %v, %v", name, leaf, err1, err2)
+		}
+		seen[d1], seen[u1], seen[k1], seen[k3] = true, true, true, true
 	}
 	x, err1 := o.root.Export("EXPORTER-test", nil, 20)
 	y, err2 := o.leaf.Export("EXPORTER-test", nil, 20)

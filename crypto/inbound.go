@@ -20,13 +20,14 @@ type inbound struct {
 	mu     sync.Mutex
 	secret *secret // nil once wiped
 	window window
+	end    uint64 // numbers from here on are refused
 	newest uint32 // generation of the highest number opened
 	keys   [3]*generation
 	tries  tries
 }
 
 func newInbound(s *secret, words int) *inbound {
-	return &inbound{secret: s, window: newWindow(words)}
+	return &inbound{secret: s, window: newWindow(words), end: lastNumber + 1}
 }
 
 // check says whether number is worth decrypting, and with which key.
@@ -38,6 +39,8 @@ func (in *inbound) check(number uint64, build maker) (*generation, Drop) {
 		return nil, DropClosed
 	case number > lastNumber:
 		return nil, DropGeneration
+	case number >= in.end:
+		return nil, DropClosed
 	case !in.window.fresh(number):
 		return nil, DropReplay
 	}
@@ -61,7 +64,7 @@ func (in *inbound) check(number uint64, build maker) (*generation, Drop) {
 func (in *inbound) mark(number uint64, key *generation) Drop {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.secret == nil {
+	if in.secret == nil || number >= in.end { // the end came while it was decrypted
 		return DropClosed
 	}
 	if !in.window.mark(number) {
