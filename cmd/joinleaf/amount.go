@@ -27,17 +27,26 @@ func parseRate(s string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	text := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(s), "/s"), "ps")
+	n, ok := parseAmount(strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(s), "/s"), "ps"))
+	if !ok {
+		return 0, usage("--rate %q is no rate; write it as 20MB/s, 100Mbit/s or plain bytes a second", s)
+	}
+	return n, nil
+}
+
+// parseAmount reads "20MB", "100Mbit", "1.5 MiB" or plain bytes; at least one.
+func parseAmount(s string) (n int64, ok bool) {
+	text := strings.TrimSpace(s)
 	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
 	factor, ok := units[strings.TrimSpace(text[len(digits):])]
 	f, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !ok || f*factor < 1 || f*factor > math.MaxInt64/2 || math.IsNaN(f) {
-		return 0, usage("--rate %q is no rate; write it as 20MB/s, 100Mbit/s or plain bytes a second", s)
+	if err != nil || !ok || math.IsNaN(f) || f*factor < 1 || f*factor > math.MaxInt64/2 {
+		return 0, false
 	}
-	return int64(f * factor), nil
+	return int64(f * factor), true
 }
 
-// units of a rate, in bytes. A small b or "bit" is bits.
+// units of an amount, in bytes. A small b or "bit" is bits.
 var units = map[string]float64{
 	"": 1, "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9,
 	"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9,

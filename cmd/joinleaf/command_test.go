@@ -36,9 +36,23 @@ func TestUsage_OneSentenceThatSaysWhatToDo(t *testing.T) {
 		{"send --in nosuchfile", 1, "cannot read nosuchfile"},
 		{"send --in srt://10.0.0.1:9", 1, "srt:// is no door of joinleaf"},
 		{"send --in udp://127.0.0.1:9?tll=3", 1, "unknown option"},
-		{"send --in - --class deadline", 1, "there are reliable and best-effort"},
-		{"send --in - --latency 200ms", 1, "there are reliable and best-effort"},
-		{"send --in - --class golden", 1, `"golden" is not known`},
+		{"send --in - --class golden", 1, `"golden" is not known; there are reliable, deadline and best-effort`},
+		{"send --in - --latency 200ms", 1, "only --class deadline has a latency; reliable waits for as long as it takes"},
+		{"send --in - --class best-effort --latency 200ms", 1, "best effort waits for nothing"},
+		{"send --in - --class deadline --latency soon", 1, "is no time; write it as 200ms or 1.5s"},
+		{"send --in - --class deadline --latency 200", 1, "is no time"},
+		{"send --in - --class deadline --latency 0s", 1, "it is from 1ms to 65s"},
+		{"send --in - --class deadline --latency 65001ms", 1, "it is from 1ms to 65s"},
+		{"send --in - --class deadline --latency 1500us", 1, "in whole milliseconds"},
+		{"send --in command_test.go --class deadline", 1, "a file with a hole is of no use; send it with --class reliable"},
+		{"send --in - --slow never", 1, "can be waited for (wait) or served apart (quarantine)"},
+		{"send --in - --class best-effort --slow wait", 1, "best effort waits for nobody"},
+		{"send --in - --class deadline --replay 1MB", 1, "only --class reliable keeps what was sent"},
+		{"send --in - --replay much", 1, "is no amount"},
+		{"send --in - --replay 17MiB", 1, "a session keeps 16MiB at most"},
+		{"send --in - --parity maybe", 1, "it is on or off"},
+		{"recv 127.0.0.1:7654 --out - --from then", 1, "there are now, oldest and last=N"},
+		{"recv 127.0.0.1:7654 --out - --from last=0", 1, "there are now, oldest and last=N"},
 		{"send --in - --group 10.0.0.1:7000", 1, "10.0.0.1 is not a multicast group"},
 		{"send --in - --group 239.192.1.1", 1, "want GROUP:PORT"},
 		{"send --in udp://239.192.1.1:7000 --group 239.192.1.1:7000", 1, "eat its own packets"},
@@ -253,10 +267,10 @@ func TestVersion_IsReportedOnStdout(t *testing.T) {
 func TestProgress_IsWrittenOverOnAScreenOnly(t *testing.T) {
 	var stderr output
 	c := &console{stderr: &stderr, screen: true}
-	c.progress(moving{Verb: "sent", Bytes: 5e6, Size: 10e6, Elapsed: 2, Leaves: 3})
-	c.progress(moving{Verb: "sent", Bytes: 6e6, Elapsed: 2, Leaves: 1})
+	c.progress(moving{Verb: "sent", Bytes: 5e6, Size: 10e6, Elapsed: 2, Leaves: 3, service: service{Class: "reliable"}})
+	c.progress(moving{Verb: "sent", Bytes: 6e6, Elapsed: 2, Leaves: 1, service: service{"deadline", 200}})
 	c.note("done")
-	first, second := "5.0 MB sent (50 %), 2.5 MB/s, 3 leaves, 0 repairs, 0 missed", "6.0 MB sent, 3.0 MB/s, 1 leaf, 0 repairs, 0 missed"
+	first, second := "5.0 MB sent (50 %), 2.5 MB/s, 3 leaves, reliable: 0 repairs, 0 missed", "6.0 MB sent, 3.0 MB/s, 1 leaf, deadline 200ms: 0 repairs, 0 missed"
 	blank := strings.Repeat(" ", len(first)-len(second))
 	if want := "\r" + first + "\r" + second + blank + "\r" + strings.Repeat(" ", len(second)) + "\rdone\n"; stderr.String() != want {
 		t.Fatalf("%q\n%q", stderr.String(), want)

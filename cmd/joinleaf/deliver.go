@@ -95,7 +95,10 @@ func (s *sender) stream(ctx, stoppable context.Context) (parcel.End, error) {
 		} else {
 			parcel.Data{Offset: s.count.bytes.Load()}.Append(b[:0])
 		}
-		if err := s.root.Send(ctx, b[:head+n]); err != nil {
+		s.busy.Store(true)
+		err = s.root.Send(ctx, b[:head+n])
+		s.busy.Store(false)
+		if err != nil {
 			return s.end(parcel.InputFailed, sum), failed(exitLost, "sending failed: %w", err)
 		}
 		s.count.bytes.Add(uint64(n))
@@ -141,6 +144,8 @@ func (s *sender) finish(ctx context.Context, end parcel.End) error {
 	if s.deserted() {
 		return nil
 	}
+	s.busy.Store(true)
+	defer s.busy.Store(false)
 	err := s.root.SendLast(ctx, end.Append(nil))
 	if err == nil {
 		err = s.root.Drain(ctx)
@@ -172,7 +177,10 @@ func (s *sender) verdict(end parcel.End, lost error) error {
 			}
 		}
 	}
-	s.c.say(finished{OK: lost == nil && counted == whole, How: end.How.String(), Total: end.Total, Sum: hex.EncodeToString(end.Sum[:]), Leaves: all})
+	s.c.say(finished{
+		OK: lost == nil && counted == whole, How: end.How.String(), Total: end.Total, Sum: hex.EncodeToString(end.Sum[:]),
+		service: serviceOf(s.head), Leaves: all,
+	})
 	switch {
 	case errors.Is(lost, errInterrupted):
 		return failed(exitInterrupted, "interrupted after %s: what was read was delivered to %d of %s", size(s.count.bytes.Load()), whole, count(counted, "leaf", "leaves"))
@@ -198,9 +206,10 @@ func (s *sender) progress(begin time.Time) moving {
 	leaves := s.roster.present()
 	s.roster.mu.Unlock()
 	f := s.root.Figures()
+	s.holdup(time.Now(), f.Moved)
 	return moving{
 		Verb: "sent", Bytes: s.count.bytes.Load(), Size: s.head.Size, Elapsed: time.Since(begin).Seconds(),
-		Leaves: leaves, Repairs: f.Repairs, Missed: f.Missed,
+		Leaves: leaves, Repairs: f.Repairs, Missed: f.Missed, service: serviceOf(s.head),
 	}
 }
 
@@ -213,6 +222,7 @@ type moving struct {
 	Leaves  int     `json:"leaves,omitempty"` // at the root
 	Repairs uint64  `json:"repairs"`
 	Missed  uint64  `json:"missed"`
+	service
 }
 
 func (moving) name() string { return "progress" }
@@ -228,7 +238,7 @@ func (m moving) String() string {
 	if m.Verb == "sent" {
 		s += ", " + count(m.Leaves, "leaf", "leaves")
 	}
-	return s + fmt.Sprintf(", %d repairs, %d missed", m.Repairs, m.Missed)
+	return s + fmt.Sprintf(", %v: %d repairs, %d missed", m.service, m.Repairs, m.Missed)
 }
 
 // house is what the doors open on.

@@ -3,7 +3,8 @@
 //
 //	joinleaf demo
 //	joinleaf send --in FILE|-|udp://... --group G:PORT --listen HOST:PORT --iface NAME --code-file F
-//	joinleaf recv ROOT:PORT --out FILE|-|udp://... --iface NAME --code-file F
+//	              [--class reliable|deadline|best-effort] [--latency D] [--slow wait|quarantine] [--replay SIZE]
+//	joinleaf recv ROOT:PORT --out FILE|-|udp://... --iface NAME --code-file F [--from now|oldest|last=N]
 //	joinleaf version
 //
 // stdout carries payload (recv --out -) or the report (demo, version) and
@@ -23,6 +24,8 @@
 //     ended when the command returns.
 //   - the one that shows progress: started by console.every, ended when send or
 //     recv has everything through.
+//   - sender.heed and receiver.heed, which tell of leaves served apart: started by
+//     sender.run and receiver.run, ended by closing the session.
 //   - sender.accept, a few that admit leaves: started by sender.run, ended by
 //     closing the root.
 //   - roster.listen, one for each leaf, hears its side chat: started by roster.add,
@@ -34,9 +37,17 @@
 // # Limitations
 //
 // One session carries one input. A leaf that joins while a file is on its way
-// is told that the beginning is missing; there is no second pass yet. There is
-// no deadline class yet. A leaf whose output stands still, such as a paused
-// player, holds up a reliable session until somebody interrupts it. The join code is the only way to prove oneself that
-// this command offers; the library has certificates and pinned keys too. On
-// Windows there is no prompt for the code.
+// is told that the beginning is missing, unless --replay still keeps that and it
+// asked for it; there is no second pass. --replay keeps 16 MiB at most, in
+// memory, and counts packets: a small datagram costs as much as a full one.
+//
+// A leaf whose output stands still, such as a paused player, holds up a session
+// with --slow wait until somebody interrupts it. With --slow quarantine it does
+// so for two seconds, and at the end for a minute at most; but a leaf that is
+// alone drags nobody and is waited for. Under a deadline and on best effort what
+// the output does not take is kept in memory as far as it goes, then lost.
+//
+// The join code is the only way to prove oneself that this command offers; the
+// library has certificates and pinned keys too. On Windows there is no prompt
+// for the code.
 package main

@@ -33,6 +33,8 @@ type fakeRoot struct {
 	closed  chan struct{}
 	once    sync.Once
 
+	news chan standing // of leaves, for the root's Heed
+
 	mu     sync.Mutex
 	leaves []*fakeLeaf
 	sent   int
@@ -46,6 +48,7 @@ type fakeLeaf struct {
 	callee []byte
 	inbox  chan []byte
 	chat   chan []byte
+	news   chan standing
 	gone   chan struct{}
 	leave  sync.Once
 }
@@ -54,7 +57,7 @@ func (h *fakeHall) Open(_ context.Context, p plan) (rootSession, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.Listen = netip.MustParseAddrPort("127.0.0.1:7654")
-	h.root = &fakeRoot{hall: h, p: p, arrived: make(chan *fakeLeaf, 16), closed: make(chan struct{}), epoch: 1}
+	h.root = &fakeRoot{hall: h, p: p, arrived: make(chan *fakeLeaf, 16), closed: make(chan struct{}), news: make(chan standing, 4), epoch: 1}
 	return h.root, nil
 }
 
@@ -75,7 +78,7 @@ func (h *fakeHall) Join(_ context.Context, p plan) (leafSession, error) {
 	root.mu.Lock()
 	defer root.mu.Unlock()
 	l := &fakeLeaf{root: root, id: uint32(2 + len(root.leaves)), callee: callee,
-		inbox: make(chan []byte, 4096), chat: make(chan []byte, 4), gone: make(chan struct{})}
+		inbox: make(chan []byte, 4096), chat: make(chan []byte, 4), news: make(chan standing, 4), gone: make(chan struct{})}
 	root.leaves = append(root.leaves, l)
 	root.epoch++
 	root.arrived <- l
@@ -115,6 +118,24 @@ func (r *fakeRoot) Flush(context.Context) error                  { return nil }
 func (r *fakeRoot) Drain(context.Context) error                  { return nil }
 func (r *fakeRoot) Shutdown(context.Context) error               { return r.Close() }
 func (r *fakeRoot) Close() error                                 { r.once.Do(func() { close(r.closed) }); return nil }
+
+func (r *fakeRoot) Holder() (uint32, bool) { return 2, true }
+
+func (r *fakeRoot) Heed(ctx context.Context) (standing, error) {
+	return heedFake(ctx, r.news, r.closed)
+}
+func (l *fakeLeaf) Heed(ctx context.Context) (standing, error) { return heedFake(ctx, l.news, l.gone) }
+
+func heedFake(ctx context.Context, news <-chan standing, over <-chan struct{}) (standing, error) {
+	select {
+	case st := <-news:
+		return st, nil
+	case <-over:
+		return standing{}, io.EOF
+	case <-ctx.Done():
+		return standing{}, ctx.Err()
+	}
+}
 
 func (r *fakeRoot) Figures() figures {
 	r.mu.Lock()

@@ -63,6 +63,7 @@ type stage struct {
 	leaves []*netlab.Host
 	dir    string
 	code   string // file
+	ahead  bool   // the command goes before whatever else the machine does
 	ctx    context.Context
 }
 
@@ -108,7 +109,11 @@ func (l *lines) String() string {
 // start runs the command in a host.
 func (s *stage) start(h *netlab.Host, stdin io.Reader, stdout io.Writer, args ...string) *run {
 	s.Helper()
-	r := &run{Cmd: h.Exec(s.ctx, command(s.T), args...), name: h.Name(), err: &lines{}}
+	name := command(s.T)
+	if chrt, err := exec.LookPath("chrt"); err == nil && s.ahead {
+		name, args = chrt, append([]string{"--rr", "1", name}, args...)
+	}
+	r := &run{Cmd: h.Exec(s.ctx, name, args...), name: h.Name(), err: &lines{}}
 	r.Stdin, r.Stdout, r.Stderr = stdin, stdout, r.err
 	if err := r.Start(); err != nil {
 		s.Fatal(err)

@@ -17,57 +17,109 @@ import (
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
-// frames are the hashes of the frames that ffmpeg decodes from a file.
-func (s *stage) frames(file string) string {
-	s.Helper()
-	var errs bytes.Buffer
-	c := exec.CommandContext(s.ctx, "ffmpeg", "-v", "error", "-i", file, "-map", "0:v", "-f", "framemd5", "-")
-	c.Stderr = &errs
-	out, err := c.Output()
-	if err != nil || errs.Len() > 0 {
-		s.Errorf("ffmpeg cannot decode %s: %v %s", file, err, errs.String())
-	}
-	return string(out)
-}
-
-func TestLab_MPEGTSThroughUDPDoors(t *testing.T) {
-	s := newStage(t, netlab.Options{})
+// wantFFmpeg skips where there is none.
+func wantFFmpeg(t *testing.T) {
+	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		if os.Getenv("JOINLEAF_REQUIRE_LAB") == "1" {
 			t.Fatal("ffmpeg is missing: apt-get install ffmpeg")
 		}
 		t.Skip("ffmpeg is missing: apt-get install ffmpeg")
 	}
+}
+
+// film makes a transport stream.
+func (s *stage) film(args ...string) string {
+	s.Helper()
 	ts := filepath.Join(s.dir, "in.ts")
-	if out, err := exec.CommandContext(s.ctx, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=6",
-		"-c:v", "mpeg2video", "-b:v", "4M", "-f", "mpegts", ts).CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
+	args = append(append([]string{"-v", "error", "-f", "lavfi", "-i"}, args...), "-f", "mpegts", ts)
+	if out, err := exec.CommandContext(s.ctx, "ffmpeg", args...).CombinedOutput(); err != nil {
+		s.Fatalf("%v %s", err, out)
 	}
+	return ts
+}
+
+// player records what comes to url; it ends when nothing came for a while.
+type player struct {
+	*run
+	file string
+}
+
+func (s *stage) play(h *netlab.Host, name, url string) player {
+	s.Helper()
+	p := player{&run{name: name + " " + h.Name(), err: &lines{}}, filepath.Join(s.dir, name+"-"+h.Name()+".ts")}
+	p.Cmd = h.Exec(s.ctx, "ffmpeg", "-v", "error", "-y", "-i", url+"timeout=4000000&fifo_size=100000&buffer_size=4000000",
+		"-map", "0:v", "-c", "copy", "-f", "mpegts", p.file)
+	p.Stderr = p.err
+	if err := p.Start(); err != nil {
+		s.Fatal(err)
+	}
+	return p
+}
+
+// end waits until nothing comes any more, which the player notices; one that
+// is at a loss with what came is interrupted.
+func (p player) end() {
+	t := time.AfterFunc(10*time.Second, func() { p.Process.Signal(os.Interrupt) })
+	defer t.Stop()
+	p.Wait()
+}
+
+// show plays a transport stream to url at its own pace.
+func (s *stage) show(ts, url string) error {
+	out, err := s.root.Exec(s.ctx, "ffmpeg", "-v", "error", "-re", "-i", ts, "-c", "copy", "-f", "mpegts", url).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w %s", err, out)
+	}
+	return nil
+}
+
+// decode gives the hashes of the frames that ffmpeg decodes from a file, and
+// what it has to say against it.
+func (s *stage) decode(file string) (frames, complaints string) {
+	s.Helper()
+	var errs bytes.Buffer
+	c := exec.CommandContext(s.ctx, "ffmpeg", "-v", "error", "-i", file, "-map", "0:v", "-f", "framemd5", "-")
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil {
+		fmt.Fprintln(&errs, err)
+	}
+	return string(out), errs.String()
+}
+
+// frames is decode of what must be flawless.
+func (s *stage) frames(file string) string {
+	s.Helper()
+	frames, complaints := s.decode(file)
+	if complaints != "" {
+		s.Errorf("ffmpeg cannot decode %s: %s", file, complaints)
+	}
+	return frames
+}
+
+func TestLab_MPEGTSThroughUDPDoors(t *testing.T) {
+	s := newStage(t, netlab.Options{})
+	wantFFmpeg(t)
+	ts := s.film("testsrc2=size=640x360:rate=25:duration=6", "-c:v", "mpeg2video", "-b:v", "4M")
 	send := s.start(s.root, nil, nil, "send", "--in", "udp://127.0.0.1:5000", "--group", "239.192.10.3:7101", "--listen", s.root.Addr4().String()+":7100",
 		"--iface", netlab.Device, "--wait-for", "3", "--code-file", s.code)
 	s.until(send, "other side")
-	var recvs, players []*run
+	var recvs []*run
+	var players []player
 	for _, h := range s.leaves {
-		out := filepath.Join(s.dir, h.Name()+".ts")
-		p := &run{Cmd: h.Exec(s.ctx, "ffmpeg", "-v", "error", "-y", "-i", "udp://127.0.0.1:5001?timeout=4000000&fifo_size=100000&buffer_size=4000000",
-			"-map", "0:v", "-c", "copy", "-f", "mpegts", out), name: "player " + h.Name(), err: &lines{}}
-		p.Stderr = p.err
-		if err := p.Start(); err != nil {
-			t.Fatal(err)
-		}
-		players = append(players, p)
+		players = append(players, s.play(h, "player", "udp://127.0.0.1:5001?"))
 		recvs = append(recvs, s.start(h, nil, nil, "recv", s.root.Addr4().String()+":7100", "--out", "udp://127.0.0.1:5001", "--iface", netlab.Device, "--code-file", s.code))
 	}
 	s.until(send, "leaf 4") // all are in
 	time.Sleep(time.Second) // the players listen
-	feed := s.root.Exec(s.ctx, "ffmpeg", "-v", "error", "-re", "-i", ts, "-c", "copy", "-f", "mpegts", "udp://127.0.0.1:5000?pkt_size=1316")
-	if out, err := feed.CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
+	if err := s.show(ts, "udp://127.0.0.1:5000?pkt_size=1316"); err != nil {
+		t.Fatal(err)
 	}
 	want := s.frames(ts)
-	for i, p := range players {
-		p.Wait() // ends by its time-out, once nothing comes any more
-		if got := s.frames(filepath.Join(s.dir, s.leaves[i].Name()+".ts")); got != want {
+	for _, p := range players {
+		p.end()
+		if got := s.frames(p.file); got != want {
 			t.Errorf("%s decoded %d lines of frames, not the %d that were sent", p.name, strings.Count(got, "\n"), strings.Count(want, "\n"))
 		}
 	}

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"strconv"
+	"time"
 
+	"github.com/joinleaf/joinleaf/cmd/joinleaf/parcel"
 	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/rooted"
 	"github.com/joinleaf/joinleaf/transport"
@@ -18,20 +21,36 @@ type library struct{}
 
 func kernel() transport.Network { return transport.Kernel{} }
 
-// The streams of a best-effort session: what may be lost, and what may not.
+// The streams of a session whose class may lose: what may be lost, and what may
+// not.
 const (
 	mainStream flow.Stream = 0
 	sureStream flow.Stream = 1
 )
 
 func (library) config(p plan) rooted.Config {
+	t := p.Terms
 	c := rooted.Config{
 		Network: p.Network, Interface: p.Interface, Name: p.Name,
 		Identity: crypto.Identity{Code: p.Code}, Source: rooted.Group,
 		TTL: p.TTL, DSCP: p.DSCP, Rate: p.Rate,
+		Latency: t.Latency, NoQuarantine: t.Wait, NoParity: t.NoParity,
 	}
-	if p.BestEffort {
+	switch t.Class {
+	case parcel.BestEffort:
 		c.Streams = []flow.Class{flow.BestEffort, flow.Reliable}
+	case parcel.Deadline:
+		c.Streams = []flow.Class{flow.Deadline, flow.Reliable}
+	}
+	if t.Replay > 0 {
+		// What is kept counts by packets, heads and all, and by blocks of them.
+		c.Replay = t.Replay + t.Replay/16 + 64<<10
+	}
+	switch {
+	case p.From.Oldest:
+		c.From.Kind = flow.FromOldest
+	case p.From.Last > 0:
+		c.From = flow.From{Kind: flow.FromLast, N: p.From.Last}
 	}
 	return c
 }
@@ -83,15 +102,50 @@ func (r *libraryRoot) Accept(ctx context.Context) (memberSession, error) {
 }
 
 func (r *libraryRoot) SendLast(ctx context.Context, p []byte) error {
-	if r.p.BestEffort {
+	if r.p.Terms.Class != parcel.Reliable {
 		return r.SendStream(ctx, sureStream, p)
 	}
 	return r.Send(ctx, p)
 }
 
+func (r *libraryRoot) Heed(ctx context.Context) (standing, error) { return heed(ctx, r.NextEvent) }
+
+// heed passes over all other events.
+func heed(ctx context.Context, next func(context.Context) (rooted.Event, error)) (standing, error) {
+	for {
+		e, err := next(ctx)
+		switch {
+		case err != nil:
+			return standing{}, err
+		case e.Kind == rooted.Quarantined:
+			return standing{e.Member, standsApart, e.Text}, nil
+		case e.Kind == rooted.Returned:
+			return standing{e.Member, standsInStep, e.Text}, nil
+		case e.Kind == rooted.Closed && e.Code != 0:
+			return standing{e.Member, standsOut, e.Text}, nil
+		}
+	}
+}
+
+func (r *libraryRoot) Holder() (leaf uint32, ok bool) {
+	least := uint64(math.MaxUint64)
+	for _, m := range r.Members() {
+		if len(m.Sending.Streams) == 0 {
+			continue
+		}
+		st := m.Sending.Streams[mainStream]
+		if st.Delivered < least && (st.Delivered < st.Highest || m.Sending.Silence > time.Second) {
+			least, leaf, ok = st.Delivered, m.ID, true
+		}
+	}
+	return leaf, ok
+}
+
 func (r *libraryRoot) Figures() figures {
 	s := r.Stats()
-	return figures{Repairs: s.Data.Sender.AgainGroup + s.Data.Sender.AgainAlone, Missed: s.Data.Sender.Gone, Epoch: s.Epoch}
+	d := s.Data.Sender
+	again := d.AgainGroup + d.AgainAlone + d.Rows
+	return figures{Repairs: again, Missed: d.Gone, Moved: d.Data + again, Epoch: s.Epoch}
 }
 
 func (r *libraryRoot) Facts() facts {
@@ -149,9 +203,11 @@ func (l *libraryLeaf) Recv(ctx context.Context, p []byte) (int, uint64, error) {
 
 func (l *libraryLeaf) Say(ctx context.Context, p []byte) error { return l.Chat(ctx, p) }
 
+func (l *libraryLeaf) Heed(ctx context.Context) (standing, error) { return heed(ctx, l.NextEvent) }
+
 func (l *libraryLeaf) Figures() figures {
 	s := l.Stats()
-	return figures{Repairs: s.Data.Receivers.Repaired, Missed: s.Data.Receivers.Missed, Epoch: s.Epoch}
+	return figures{Repairs: s.Data.Receivers.Repaired + s.Data.Receivers.Rebuilt, Missed: s.Data.Receivers.Missed, Epoch: s.Epoch}
 }
 
 func (l *libraryLeaf) Facts() facts {

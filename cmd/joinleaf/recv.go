@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 // recvFlags are what the user typed.
 type recvFlags struct {
 	root, out, iface, codeFile string
+	from                       string
 	maxWait                    time.Duration
 	json                       bool
 }
@@ -38,7 +41,9 @@ A file appears under its name only when all of it is there and its checksum
 agrees. A stream that is not whole stays beside it as FILE.partial. Datagrams
 written to a file are a recording, kept however it ends. Who joins late gets
 what is sent from then on: for a file that is an error at once, for a stream one
-at the end, for datagrams none.
+at the end, for datagrams none. With --from oldest, or --from last=100, it gets
+what was sent before too, as far as the sender keeps it (send --replay): from the
+first byte on, a file or stream is whole.
 
 Exit codes: 0 everything came, 1 usage, 2 refused or timed out, 3 something is
 missing or could not be written, 130 interrupted.`,
@@ -65,6 +70,7 @@ missing or could not be written, 130 interrupted.`,
 	fl.StringVar(&f.out, "out", "", "where to: FILE, DIRECTORY, - or udp://...")
 	fl.StringVar(&f.iface, "iface", "auto", "interface: name, index, address or auto")
 	fl.StringVar(&f.codeFile, "code-file", "", "file with the join code")
+	fl.StringVar(&f.from, "from", "now", "where to begin when joining late: now, oldest, or last=N datagrams or pieces of a stream")
 	fl.DurationVar(&f.maxWait, "max-wait", 0, "keep knocking this long while nobody answers; 0 knocks once")
 	fl.BoolVar(&f.json, "json", false, "lines of JSON on stderr in place of text")
 	return cmd
@@ -84,6 +90,7 @@ type receiver struct {
 	head   parcel.Head
 	ledger *parcel.Ledger
 	count  counter
+	apart  atomic.Bool // the sender serves this leaf apart
 }
 
 // newReceiver checks what was typed, and touches no network but for names.
@@ -99,6 +106,10 @@ func newReceiver(ctx context.Context, c *console, open opener, f *recvFlags) (*r
 	if f.maxWait < 0 {
 		return nil, usage("--max-wait %v: it is a time to wait, 0 knocks once", f.maxWait)
 	}
+	begin, err := parseFrom(f.from)
+	if err != nil {
+		return nil, err
+	}
 	root, err := hostPort(ctx, "the sender's address", f.root)
 	switch {
 	case err != nil:
@@ -108,7 +119,7 @@ func newReceiver(ctx context.Context, c *console, open opener, f *recvFlags) (*r
 	case root.Addr().IsMulticast():
 		return nil, usage("%v is the group; recv joins at the sender's own address, which joinleaf send shows as control", root)
 	}
-	r.plan = plan{Interface: f.iface, Root: root, CallerData: parcel.Hello{}.Append(nil)}
+	r.plan = plan{Interface: f.iface, Root: root, CallerData: parcel.Hello{}.Append(nil), From: begin}
 	return r, nil
 }
 
@@ -134,7 +145,10 @@ func (r *receiver) run(ctx context.Context) (err error) {
 	if r.leaf, err = r.join(stoppable); err != nil {
 		return cannotJoin(r.plan.Root.String(), err)
 	}
+	var heeding sync.WaitGroup
+	defer heeding.Wait()
 	defer r.leaf.Close()
+	heeding.Go(func() { r.heed(ctx) })
 	if r.head, err = parcel.ParseHead(r.leaf.CalleeData()); err != nil {
 		goodbye(ctx, r.leaf)
 		return failed(exitRefused, "%v is no joinleaf send that this version understands: %w", r.plan.Root, err)
@@ -211,7 +225,10 @@ type joined struct {
 func (joined) name() string { return "joined" }
 
 func (j joined) MarshalJSON() ([]byte, error) {
-	return j.facts.json(map[string]any{"root": j.root, "leaf": j.id, "kind": j.head.Kind.String(), "name": j.head.Name, "out": j.out})
+	return j.facts.json(map[string]any{
+		"root": j.root, "leaf": j.id, "kind": j.head.Kind.String(), "name": j.head.Name, "out": j.out,
+		"class": j.head.Class.String(), "latency_ms": j.head.Latency,
+	})
 }
 
 func (j joined) String() string {
@@ -222,6 +239,7 @@ func (j joined) String() string {
 	if j.head.Size != parcel.UnknownSize {
 		what += ", " + size(j.head.Size)
 	}
+	what += " (" + serviceOf(j.head).String() + ")"
 	j.facts.Control = j.root
 	return j.facts.block([2]string{"receives", what + ", into " + j.out})
 }

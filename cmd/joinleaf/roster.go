@@ -11,11 +11,13 @@ import (
 	"text/tabwriter"
 
 	"github.com/joinleaf/joinleaf/cmd/joinleaf/parcel"
+	"github.com/joinleaf/joinleaf/transport"
 )
 
 // roster is who came, who is there, and what each said in the end.
 type roster struct {
-	c *console
+	c       *console
+	history bool // late leaves may have what was sent before
 
 	mu      sync.Mutex
 	entries []*entry
@@ -96,8 +98,20 @@ func (r *roster) add(m memberSession, listening *sync.WaitGroup) {
 	e := &entry{m: m}
 	late := false
 	r.update(func() { r.entries = append(r.entries, e); late = r.started })
-	r.c.say(leafJoined{m.ID(), m.Addr().String(), late})
+	r.c.say(leafJoined{m.ID(), m.Addr().String(), late, r.history})
 	listening.Go(func() { r.listen(e) })
+}
+
+// addr is where the leaf of that id is; empty: it is not in yet.
+func (r *roster) addr(id uint32) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.entries {
+		if e.m.ID() == id {
+			return e.m.Addr().String()
+		}
+	}
+	return ""
 }
 
 // maxChat is the longest message of a side chat.
@@ -129,19 +143,26 @@ func words(err error) string {
 	case timedOut(err):
 		return "went silent"
 	}
+	if e, ok := errors.AsType[*transport.Error](err); ok && e.Err != nil {
+		return e.Err.Error()
+	}
 	return err.Error()
 }
 
 type leafJoined struct {
-	Leaf uint32 `json:"leaf"`
-	Addr string `json:"address"`
-	Late bool   `json:"late"`
+	Leaf    uint32 `json:"leaf"`
+	Addr    string `json:"address"`
+	Late    bool   `json:"late"`
+	history bool
 }
 
 func (leafJoined) name() string { return "joined" }
 func (l leafJoined) String() string {
 	s := fmt.Sprintf("leaf %d joined from %s", l.Leaf, l.Addr)
-	if l.Late {
+	switch {
+	case l.Late && l.history:
+		s += ", late: it gets what it asked for, as far as that is kept"
+	case l.Late:
 		s += ", late: it gets what is sent from now on"
 	}
 	return s
@@ -214,10 +235,11 @@ func (r *roster) outcomes(kind parcel.Kind) []outcome {
 
 // finished is the end report: who has it all, and what the others lack.
 type finished struct {
-	OK     bool      `json:"ok"`
-	How    string    `json:"how"`
-	Total  uint64    `json:"total"`
-	Sum    string    `json:"sha256"`
+	OK    bool   `json:"ok"`
+	How   string `json:"how"`
+	Total uint64 `json:"total"`
+	Sum   string `json:"sha256"`
+	service
 	Leaves []outcome `json:"leaves"`
 }
 

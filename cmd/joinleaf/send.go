@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +17,8 @@ import (
 // sendFlags are what the user typed.
 type sendFlags struct {
 	in, group, listen, iface, codeFile string
-	class, latency, rate               string
+	rate                               string
+	terms                              termFlags
 	waitFor                            int
 	maxWait                            time.Duration
 	ttl, dscp                          int
@@ -38,15 +39,22 @@ func sendCommand(c *console, open opener) *cobra.Command {
 
 A leaf that is there when the sending starts is counted: send exits 0 when every
 counted leaf has said that it has everything. A leaf that joins later gets what
-is sent from then on. Ctrl-C stops reading and delivers what was read; the
-receivers of a file or stream then know that it is not all. For datagrams it is
-the normal end.
+is sent from then on, and with --replay what is kept if it asks (recv --from).
+
+--class reliable repairs whatever is lost. --class deadline is for live streams
+and datagrams: what does not come within --latency is passed over, and told as
+missed. --slow quarantine goes on without a leaf that drags the others: it may
+miss data, and is evicted if it does not keep up for a minute. --slow wait keeps
+to its pace: that is what files do, unless told otherwise.
+
+Ctrl-C stops reading and delivers what was read; the receivers of a file or
+stream then know that it is not all. For datagrams it is the normal end.
 
 Exit codes: 0 done, 1 usage, 2 nobody came in time, 3 a counted leaf does not
 have everything, 130 interrupted.`,
 		Example: `  joinleaf send --in lab.iso --wait-for 20 --code-file code
   ffmpeg -re -i film.mkv -f mpegts - | joinleaf send --in - --code-file code
-  joinleaf send --in udp://@239.192.1.1:5000 --iface eth0 --code-file code`,
+  joinleaf send --in udp://@239.192.1.1:5000 --iface eth0 --code-file code --class deadline`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.json = f.json
@@ -65,13 +73,11 @@ have everything, 130 interrupted.`,
 	fl.StringVar(&f.codeFile, "code-file", "", "file with the join code; created if missing")
 	fl.IntVar(&f.waitFor, "wait-for", 1, "start when this many leaves have joined")
 	fl.DurationVar(&f.maxWait, "max-wait", 0, "start with those present after this time; 0 waits for as long as it takes")
-	fl.StringVar(&f.class, "class", "reliable", "reliable or best-effort")
-	fl.StringVar(&f.latency, "latency", "", "of the class deadline, which is not there yet")
+	f.terms.add(cmd)
 	fl.StringVar(&f.rate, "rate", "", "at most this much, such as 20MB/s or 100Mbit/s; left out, as fast as the slowest leaf takes it")
 	fl.IntVar(&f.ttl, "ttl", 1, "multicast TTL or hop limit")
 	fl.IntVar(&f.dscp, "dscp", 0, "DSCP mark of the packets, 0 to 63")
 	fl.BoolVar(&f.json, "json", false, "lines of JSON on stderr in place of text")
-	_ = fl.MarkHidden("latency")
 	return cmd
 }
 
@@ -88,6 +94,8 @@ type sender struct {
 	root   rootSession
 	roster *roster
 	count  counter
+	busy   atomic.Bool // sending, or waiting until all was taken
+	still  standstill  // the progress line's
 }
 
 // newSender checks what was typed, and touches no network.
@@ -111,7 +119,7 @@ func newSender(ctx context.Context, c *console, open opener, f *sendFlags) (*sen
 		return nil, usage("--dscp %d: it is a number from 0 to 63", f.dscp)
 	}
 	p := plan{Interface: f.iface, TTL: f.ttl, DSCP: f.dscp}
-	if p.BestEffort, err = bestEffort(f.class, f.latency); err != nil {
+	if p.Terms, err = f.terms.read(); err != nil {
 		return nil, err
 	}
 	if p.Rate, err = parseRate(f.rate); err != nil {
@@ -127,21 +135,9 @@ func newSender(ctx context.Context, c *console, open opener, f *sendFlags) (*sen
 		return nil, err
 	}
 	p.Admit = s.admit
+	s.roster.history = p.Terms.Replay > 0
 	s.plan = p
 	return s, nil
-}
-
-// bestEffort reads --class.
-func bestEffort(class, latency string) (bool, error) {
-	switch {
-	case class == "deadline" || latency != "":
-		return false, usage("the class deadline, and --latency with it, is not there yet; there are reliable and best-effort")
-	case class == "reliable":
-		return false, nil
-	case class == "best-effort":
-		return true, nil
-	}
-	return false, usage("--class %q is not known; there are reliable and best-effort", class)
 }
 
 // admit answers a leaf that knocks: with what it will get, if it speaks our
@@ -169,6 +165,9 @@ func (s *sender) run(ctx context.Context) (err error) {
 	}
 	defer s.in.Close()
 	s.describe()
+	if err := s.f.terms.settle(&s.plan.Terms, s.head.Kind); err != nil {
+		return err
+	}
 	s.plan.Name = s.head.Name
 	if s.plan.Name == "" {
 		s.plan.Name = s.head.Kind.String()
@@ -183,13 +182,14 @@ func (s *sender) run(ctx context.Context) (err error) {
 	if s.root, err = s.open.Open(stoppable, s.plan); err != nil {
 		return cannotOpen("the session", err)
 	}
-	s.c.say(opened{facts: s.root.Facts(), f: s.f, head: s.head, in: s.from.String()})
+	s.c.say(opened{facts: s.root.Facts(), f: s.f, terms: s.plan.Terms, head: s.head, in: s.from.String()})
 
 	admitting, stopAdmitting := context.WithCancel(ctx)
 	var busy sync.WaitGroup
 	for range admitters {
 		busy.Go(func() { s.accept(admitting, &busy) })
 	}
+	busy.Go(func() { s.heed(admitting) })
 	defer busy.Wait()
 	defer s.root.Close()
 	defer stopAdmitting()
@@ -199,7 +199,8 @@ func (s *sender) run(ctx context.Context) (err error) {
 // describe makes the head of what is in the input.
 func (s *sender) describe() {
 	a := s.in.About()
-	s.head = parcel.Head{Kind: parcel.Stream, BestEffort: s.plan.BestEffort, Size: parcel.UnknownSize}
+	t := s.plan.Terms
+	s.head = parcel.Head{Kind: parcel.Stream, Class: t.Class, Latency: uint16(t.Latency / time.Millisecond), Size: parcel.UnknownSize}
 	switch {
 	case a.Datagrams:
 		s.head.Kind = parcel.Datagrams
@@ -224,52 +225,4 @@ func (s *sender) accept(ctx context.Context, busy *sync.WaitGroup) {
 		}
 		s.roster.add(m, busy)
 	}
-}
-
-// opened is the start-up block (Q-5).
-type opened struct {
-	facts facts
-	f     *sendFlags
-	head  parcel.Head
-	in    string
-}
-
-func (opened) name() string { return "opened" }
-
-func (o opened) MarshalJSON() ([]byte, error) {
-	return o.facts.json(map[string]any{"in": o.in, "kind": o.head.Kind.String(), "command": o.other()})
-}
-
-func (o opened) String() string {
-	wait := "starts at once"
-	if o.f.waitFor > 0 {
-		wait = fmt.Sprintf("starts with %d, counted in", o.f.waitFor)
-	}
-	if o.f.maxWait > 0 {
-		wait += fmt.Sprintf(", or after %v", o.f.maxWait)
-	}
-	return o.facts.block(
-		[2]string{"sends", fmt.Sprintf("%s (%s, %s)", o.in, o.head.Kind, o.f.class)},
-		[2]string{"leaves", wait},
-	) + "\n  other side  " + o.other()
-}
-
-// other is the command for the other side, to copy.
-func (o opened) other() string {
-	out := "-"
-	if o.head.Kind == parcel.File {
-		out = "."
-		if o.head.Name == "" {
-			out = "FILE"
-		}
-	}
-	code := o.f.codeFile
-	if code == "" {
-		code = "FILE"
-	}
-	parts := []string{"joinleaf recv", o.facts.Control.String(), "--out", out, "--code-file", quote(code)}
-	if o.facts.Control.Addr().IsLoopback() {
-		parts = append(parts, "--iface", quote(o.facts.Interface))
-	}
-	return strings.Join(parts, " ")
 }

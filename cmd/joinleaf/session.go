@@ -23,6 +23,11 @@ type rootSession interface {
 	Flush(ctx context.Context) error
 	// Drain waits until every leaf has everything.
 	Drain(ctx context.Context) error
+	// Heed waits for a leaf's standing to change.
+	Heed(ctx context.Context) (standing, error)
+	// Holder is the leaf that has taken least, if there is something that it
+	// could take.
+	Holder() (leaf uint32, ok bool)
 	Figures() figures
 	Facts() facts
 	Shutdown(ctx context.Context) error
@@ -45,6 +50,8 @@ type leafSession interface {
 	// before it, and a loss may come alone with n zero. io.EOF is the good end.
 	Recv(ctx context.Context, p []byte) (n int, missed uint64, err error)
 	Say(ctx context.Context, p []byte) error // to the root, over the side chat
+	// Heed waits for this leaf's standing to change.
+	Heed(ctx context.Context) (standing, error)
 	Figures() figures
 	Facts() facts
 	Shutdown(ctx context.Context) error
@@ -53,10 +60,27 @@ type leafSession interface {
 
 // figures are a session's counts, in the words of the command.
 type figures struct {
-	Repairs uint64 // packets sent again, or received so
+	Repairs uint64 // packets sent to repair, or come so or rebuilt
 	Missed  uint64 // messages lost for good
+	Moved   uint64 // packets of data sent, the repairs included; of a root
 	Epoch   uint64 // of the group's keys
 }
+
+// standing is news of how a leaf is served.
+type standing struct {
+	Leaf  uint32 `json:"leaf"`
+	Place place  `json:"-"`
+	Why   string `json:"text"` // "holds everybody back"
+}
+
+// place is where a leaf stands.
+type place uint8
+
+const (
+	standsInStep place = iota // it keeps up again
+	standsApart               // it drags the others, and is not waited for any more
+	standsOut                 // its membership has ended, and not in good order; a leaf's own
+)
 
 // facts are what the start-up block tells of a session (Q-5).
 type facts struct {
@@ -80,17 +104,18 @@ type plan struct {
 	Interface string
 
 	// Of a root.
-	Name       string // what leaves see the session called
-	Group      transport.Group
-	Listen     netip.AddrPort
-	BestEffort bool
-	Rate       int64 // bytes a second; zero: no limit
-	TTL, DSCP  int
-	Admit      func(callerData []byte, from netip.AddrPort) (calleeData []byte, refusal string)
+	Name      string // what leaves see the session called
+	Group     transport.Group
+	Listen    netip.AddrPort
+	Terms     terms
+	Rate      int64 // bytes a second; zero: no limit
+	TTL, DSCP int
+	Admit     func(callerData []byte, from netip.AddrPort) (calleeData []byte, refusal string)
 
 	// Of a leaf.
 	Root       netip.AddrPort
 	CallerData []byte
+	From       from
 }
 
 // opener opens sessions.

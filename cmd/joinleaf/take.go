@@ -13,8 +13,8 @@ import (
 const (
 	// maxMessage is room for any message that a send of ours makes.
 	maxMessage = 1 << 20
-	// tailWait is how long a best-effort receiver waits, once the end was
-	// announced, for what may still be on its way.
+	// tailWait is how long a receiver that may miss something waits, once the end
+	// was announced and beyond the latency, for what may still be on its way.
 	tailWait = 2 * time.Second
 	// goodbyeWait is how long a receiver that has everything stays for the
 	// sender to close first: the others usually finish about then.
@@ -39,6 +39,8 @@ func (r *receiver) take(ctx, stoppable context.Context) error {
 	case errors.Is(cause, errInterrupted):
 		res.Verdict = parcel.Left
 		res.Text = "stopped by its user"
+	case cause != nil && res.Verdict != parcel.Complete && r.apart.Load():
+		res.Text += "; it had served this receiver apart, and the session ended: " + words(cause)
 	case cause != nil && res.Verdict != parcel.Complete:
 		res.Text += " (" + cause.Error() + ")"
 	}
@@ -49,7 +51,10 @@ func (r *receiver) take(ctx, stoppable context.Context) error {
 	f := r.leaf.Figures()
 	res.Repairs = f.Repairs
 	r.say(ctx, res)
-	r.c.say(taken{Result: res.Verdict.String(), Bytes: res.Got, Missing: res.Missing, Text: res.Text, Where: where, Repairs: res.Repairs, Missed: f.Missed})
+	r.c.say(taken{
+		Result: res.Verdict.String(), Bytes: res.Got, Missing: res.Missing, Text: res.Text, Where: where,
+		Repairs: res.Repairs, Missed: f.Missed, service: serviceOf(r.head),
+	})
 	return r.verdict(res, where)
 }
 
@@ -92,8 +97,9 @@ var (
 // tailWait for what may still be under way.
 func (r *receiver) next(ctx context.Context, p []byte) (int, error) {
 	if r.ledger.Ended() {
+		wait := tailWait + time.Duration(r.head.Latency)*time.Millisecond
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, tailWait, errTailWaited)
+		ctx, cancel = context.WithTimeoutCause(ctx, wait, errTailWaited)
 		defer cancel()
 	}
 	n, _, err := r.leaf.Recv(ctx, p)
@@ -162,6 +168,7 @@ type taken struct {
 	Where   string `json:"where,omitempty"`
 	Repairs uint64 `json:"repairs"`
 	Missed  uint64 `json:"missed"`
+	service
 }
 
 func (taken) name() string   { return "done" }
@@ -193,6 +200,6 @@ func (r *receiver) progress(begin time.Time) moving {
 	f := r.leaf.Figures()
 	return moving{
 		Verb: "received", Bytes: r.count.bytes.Load(), Size: r.head.Size,
-		Elapsed: time.Since(begin).Seconds(), Repairs: f.Repairs, Missed: f.Missed,
+		Elapsed: time.Since(begin).Seconds(), Repairs: f.Repairs, Missed: f.Missed, service: serviceOf(r.head),
 	}
 }

@@ -106,9 +106,11 @@ func (r *Receiver) until(st *stream, t moment) moment {
 	return t - r.transit.behind() + r.c.Latency
 }
 
-// worthwhile is when to ask, never if the answer would come too late.
+// worthwhile is when to ask, never if the answer would come too late. The round
+// trip known here is the worst member's: a bad one must not keep all others
+// from asking.
 func (r *Receiver) worthwhile(due, until moment) moment {
-	if due > until-r.beat.grtt*3/2 {
+	if due > until-min(r.beat.grtt*3/2, r.c.Latency/2) {
 		return never
 	}
 	return due

@@ -8,7 +8,7 @@ import (
 )
 
 // Version is the framing's version, sent in Hello and Head.
-const Version = 1
+const Version = 2
 
 // Kind says what a session carries.
 type Kind uint8
@@ -28,6 +28,28 @@ func (k Kind) String() string {
 		return "stream"
 	case Datagrams:
 		return "datagrams"
+	}
+	return "unknown"
+}
+
+// Class says what becomes of what the network loses.
+type Class uint8
+
+// The classes.
+const (
+	Reliable   Class = 0 // it is repaired
+	BestEffort Class = 1 // it is not
+	Deadline   Class = 2 // it is repaired in time, or missed
+)
+
+func (c Class) String() string {
+	switch c {
+	case Reliable:
+		return "reliable"
+	case BestEffort:
+		return "best-effort"
+	case Deadline:
+		return "deadline"
 	}
 	return "unknown"
 }
@@ -86,30 +108,28 @@ func opening(b []byte) ([]byte, error) {
 
 // Head is what the sender answers a receiver with.
 //
-//	"JLP"(3) version(1) kind(1) class(1) size(8) name(0..255)
+//	"JLP"(3) version(1) kind(1) class(1) latency(2) size(8) name(0..255)
 //
-// size is all ones where it is not known. name is what a file is called at the
+// latency is in milliseconds, and zero unless class is Deadline. size is all
+// ones where it is not known. name is what a file is called at the
 // sender: one path element, safe to create; streams may have none.
 type Head struct {
-	Kind       Kind
-	BestEffort bool // losses are not repaired: gaps are expected
-	Size       uint64
-	Name       string
+	Kind    Kind
+	Class   Class
+	Latency uint16 // of Deadline, in milliseconds: how long what was lost is waited for
+	Size    uint64
+	Name    string
 }
 
 // Append appends h.
 func (h Head) Append(b []byte) []byte {
-	b = append(Hello{}.Append(b), byte(h.Kind), flag(h.BestEffort))
+	b = append(Hello{}.Append(b), byte(h.Kind), byte(h.Class))
+	b = binary.BigEndian.AppendUint16(b, h.Latency)
 	b = binary.BigEndian.AppendUint64(b, h.Size)
 	return append(b, h.Name...)
 }
 
-func flag(on bool) byte {
-	if on {
-		return 1
-	}
-	return 0
-}
+const headSize = 12 // without magic, version and name
 
 // ParseHead reads a Head and refuses names that are no plain file name.
 func ParseHead(b []byte) (Head, error) {
@@ -117,14 +137,19 @@ func ParseHead(b []byte) (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	if len(b) < 10 {
+	if len(b) < headSize {
 		return Head{}, ErrShort
 	}
-	kind, class, name := Kind(b[0]), b[1], b[10:]
-	if kind < File || kind > Datagrams || class > 1 || len(name) > 255 || !PlainName(name) {
+	name := b[headSize:]
+	h := Head{Kind: Kind(b[0]), Class: Class(b[1]), Latency: binary.BigEndian.Uint16(b[2:]), Size: binary.BigEndian.Uint64(b[4:])}
+	switch {
+	case h.Kind < File, h.Kind > Datagrams, h.Class > Deadline, (h.Class == Deadline) != (h.Latency > 0):
+		return Head{}, ErrValue
+	case len(name) > 255, !PlainName(name):
 		return Head{}, ErrValue
 	}
-	return Head{kind, class == 1, binary.BigEndian.Uint64(b[2:]), string(name)}, nil
+	h.Name = string(name)
+	return h, nil
 }
 
 // PlainName reports whether name is empty or one path element that is safe to

@@ -19,9 +19,10 @@ func TestMessages_ReadTheSameBothWays(t *testing.T) {
 		hex  string
 		back func([]byte) (any, error)
 	}{
-		{"hello", Hello{}, "4a4c5001", func(b []byte) (any, error) { return ParseHello(b) }},
-		{"head of a file", Head{Kind: File, Size: 5, Name: "a.bin"}, "4a4c5001" + "0100" + "0000000000000005" + "612e62696e", func(b []byte) (any, error) { return ParseHead(b) }},
-		{"head of a best-effort relay", Head{Kind: Datagrams, BestEffort: true, Size: UnknownSize}, "4a4c5001" + "0301" + "ffffffffffffffff", func(b []byte) (any, error) { return ParseHead(b) }},
+		{"hello", Hello{}, "4a4c5002", func(b []byte) (any, error) { return ParseHello(b) }},
+		{"head of a file", Head{Kind: File, Size: 5, Name: "a.bin"}, "4a4c5002" + "0100" + "0000" + "0000000000000005" + "612e62696e", func(b []byte) (any, error) { return ParseHead(b) }},
+		{"head of a best-effort relay", Head{Kind: Datagrams, Class: BestEffort, Size: UnknownSize}, "4a4c5002" + "0301" + "0000" + "ffffffffffffffff", func(b []byte) (any, error) { return ParseHead(b) }},
+		{"head of a relay with a deadline", Head{Kind: Datagrams, Class: Deadline, Latency: 200, Size: UnknownSize}, "4a4c5002" + "0302" + "00c8" + "ffffffffffffffff", func(b []byte) (any, error) { return ParseHead(b) }},
 		{"data", Data{258, []byte("xy")}, "01" + "0000000000000102" + "7879", func(b []byte) (any, error) { return ParseData(b) }},
 		{"gram", Gram{7, 65536, []byte{0x47}}, "02" + "0000000000000007" + "0000000000010000" + "47", func(b []byte) (any, error) { return ParseGram(b) }},
 		{"empty gram", Gram{0, 0, []byte{}}, "02" + strings.Repeat("00", 16), func(b []byte) (any, error) { return ParseGram(b) }},
@@ -52,10 +53,13 @@ func TestParsers_RefuseWhatCannotBe(t *testing.T) {
 		want error
 	}{
 		{"hello of nobody", second(ParseHello([]byte("hell"))), ErrMagic},
-		{"hello, next version", second(ParseHello([]byte("JLP\x02"))), ErrVersion},
-		{"hello with a tail", second(ParseHello([]byte("JLP\x01x"))), ErrValue},
-		{"head cut short", second(ParseHead([]byte("JLP\x01\x01\x00"))), ErrShort},
+		{"hello, another version", second(ParseHello([]byte("JLP\x01"))), ErrVersion},
+		{"hello with a tail", second(ParseHello([]byte("JLP\x02x"))), ErrValue},
+		{"head cut short", second(ParseHead([]byte("JLP\x02\x01\x00"))), ErrShort},
 		{"head of no kind", second(ParseHead(Head{Kind: 9}.Append(nil))), ErrValue},
+		{"head of no class", second(ParseHead(Head{Kind: Stream, Class: 3}.Append(nil))), ErrValue},
+		{"deadline without a latency", second(ParseHead(Head{Kind: Stream, Class: Deadline}.Append(nil))), ErrValue},
+		{"latency without a deadline", second(ParseHead(Head{Kind: Stream, Latency: 1}.Append(nil))), ErrValue},
 		{"head with a path", second(ParseHead(Head{Kind: File, Name: "../x"}.Append(nil))), ErrValue},
 		{"data without bytes", second(ParseData(Data{}.Append(nil))), ErrShort},
 		{"data past the end of numbers", second(ParseData(Data{1<<64 - 2, []byte("abc")}.Append(nil))), ErrValue},
@@ -123,6 +127,7 @@ func TestRefusing_AllocatesNothing(t *testing.T) {
 func FuzzParsers(f *testing.F) {
 	f.Add(Hello{}.Append(nil))
 	f.Add(Head{Kind: File, Size: 3, Name: "x"}.Append(nil))
+	f.Add(Head{Kind: Stream, Class: Deadline, Latency: 7}.Append(nil))
 	f.Add(Data{3, []byte("abc")}.Append(nil))
 	f.Add(Gram{1, 2, []byte("abc")}.Append(nil))
 	f.Add(End{Finished, 3, [32]byte{9}}.Append(nil))

@@ -3,10 +3,10 @@
 // The session under it moves messages; parcel says what they mean. All numbers
 // are big-endian. Five small messages do:
 //
-//   - [Hello] is the caller data of a receiver that asks to join: "I speak parcel 1".
-//   - [Head] is the callee data that it gets back: file, stream or datagrams, how
-//     long, under which name. It travels in the admission answer, so a receiver
-//     that joins late has it too.
+//   - [Hello] is the caller data of a receiver that asks to join: "I speak parcel 2".
+//   - [Head] is the callee data that it gets back: file, stream or datagrams, of
+//     which class, how long, under which name. It travels in the admission
+//     answer, so a receiver that joins late has it too.
 //   - [Data] is a cut of a file or stream, with its offset; [Gram] is one whole
 //     datagram, with its number and the time it came in.
 //   - [End] is the last message: how it ended, the total and the SHA-256.
