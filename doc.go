@@ -30,9 +30,8 @@
 //
 // # Limitations
 //
-// The module has rooted sessions with reliable and best-effort streams. It has
-// no nonrooted sessions, no parity, no history for leaves that join late, and
-// no signatures that tell one member's packets from another's: whoever holds
-// the group's key can forge data of the root. Each package names its own limits
-// at the end of its guide.
+// The module has rooted sessions. It has no nonrooted ones, and no signatures
+// that tell one member's packets from another's: whoever holds the group's key
+// can forge data of the root. Each package names its own limits at the end of
+// its guide.
 package joinleaf

@@ -78,8 +78,8 @@
 // # Blocks
 //
 // Symbols are coded in blocks of up to 64 x D. Column c of a block is every D-th
-// symbol from the c-th on, so a burst of losses takes few from each; D grows
-// with the rate as long as a block is full within 8 ms. A row of parity is a sum
+// symbol from the c-th on, so a burst of losses takes few from each; above 8
+// members D grows with the rate as long as a block is full within 8 ms. A row of parity is a sum
 // of the column's symbols with factors of its own (code.go), and m different
 // rows give back any m lost symbols. Rows are made when they are wanted, none
 // twice. Symbols that were read stay until their block ends, at the sender until
