@@ -116,8 +116,12 @@ type Config struct {
 	NoBatch    bool
 	ReadBuffer int
 	// Rate bounds what this member sends, bytes a second on the wire; zero
-	// leaves it to the receivers' credit.
+	// leaves it to the receivers' credit and to RateLaw.
 	Rate int64
+	// RateLaw is how this member finds its rate below that. Zero, flow.LAN, goes
+	// as fast as credit allows unless loss grows with the rate, and stands for
+	// flow.TFMCC where TTL lets routers forward the group. flow.Fixed finds none.
+	RateLaw flow.RateLaw
 	// MTU bounds packets; the root decides. Zero and less is the interface's, at
 	// most 9000, and 1500 on loopback.
 	MTU int
@@ -203,6 +207,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// law is the rate law of this member.
+func (c Config) law() flow.RateLaw {
+	if c.RateLaw == flow.LAN && c.TTL > 1 {
+		return flow.TFMCC
+	}
+	return c.RateLaw
+}
+
 func (c Config) check(op string, role crypto.Role) error {
 	if err := c.Identity.Check(role); err != nil {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: err}
@@ -216,8 +228,8 @@ func (c Config) check(op string, role crypto.Role) error {
 	if len(c.Name) > control.MaxName {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: fmt.Errorf("Config.Name has %d bytes; at most %d", len(c.Name), control.MaxName)}
 	}
-	if c.Latency < time.Millisecond || c.Latency > math.MaxUint16*time.Millisecond || c.From.Kind > flow.FromLast {
-		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("one of Config's Latency, 1 ms to 65 s, and From is out of range")}
+	if c.Latency < time.Millisecond || c.Latency > math.MaxUint16*time.Millisecond || c.From.Kind > flow.FromLast || c.RateLaw > flow.Fixed {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("one of Config's Latency, 1 ms to 65 s, From and RateLaw is out of range")}
 	}
 	if c.Role > ReceiveOnly || c.MaxMessage < 0 || c.MaxMessage > math.MaxInt32 || c.Window < 0 || c.Window > math.MaxInt32 {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("one of Config's Role, MaxMessage and Window is out of range")}

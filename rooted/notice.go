@@ -68,6 +68,9 @@ func (r *Root) act(e flow.Event) {
 			m.Evict(now, e.Member, transport.WSAECONNABORTED, "it has not kept up for a minute")
 		})
 		return
+	case flow.MemberLoses:
+		r.log.Warn("more than a fifth of what is sent has been lost on the way to a leaf", "leaf", e.Member)
+		return
 	case flow.MemberBlocks:
 		r.log.Info("a leaf holds everybody back", "leaf", e.Member, "stream", e.Stream)
 		return

@@ -26,7 +26,7 @@ func newCoder(t *testing.T, seed uint64) *coder {
 	t.Helper()
 	c := &coder{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 17)), now: epoch0, frames: map[uint64][]byte{}, rows: map[[3]uint64]bool{}}
 	var err error
-	if c.s, err = NewSender(SenderConfig{Self: 1, Symbol: minSymbol, Streams: mixed, MaxMessage: 4096, Window: 8 << 20, Start: epoch0}); err != nil {
+	if c.s, err = NewSender(SenderConfig{Law: Fixed, Self: 1, Symbol: minSymbol, Streams: mixed, MaxMessage: 4096, Window: 8 << 20, Start: epoch0}); err != nil {
 		t.Fatal(err)
 	}
 	for m := range Member(fewLeaves + 1) {

@@ -120,6 +120,11 @@
 // Late members begin with what Replay keeps (From) and catch up by repairs. The
 // ring waits for them ten seconds, the others do not.
 //
+// Rate. Credit is the clock on a LAN, and a [RateLaw] above it: LAN slows down
+// only where loss goes with the rate, as it tests by going slower; TFMCC keeps
+// to what TCP would have to the worst member. Neither hears of what a member's
+// own host dropped, nor of who is not waited for.
+//
 // Time. A BEAT goes every 20 ms under load and 5, 10, 20 .. 1,000 ms after the
 // last data, at least every 100 ms while anything is owed; each brings a
 // STATUS. So no loss of a NAK, a STATUS or a tail can wedge the flow.

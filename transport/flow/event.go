@@ -11,10 +11,11 @@ const (
 	EventsLost                             // the queue was full; what came is lost until it is read
 	MemberQuarantined                      // this member is not waited for any more; see Reason
 	MemberReturned                         // it has kept up for a while and is waited for again
+	MemberLoses                            // more than a fifth of what is sent was lost on the way to this member for a second
 	MemberOverdue                          // it was in quarantine for a minute and never kept up: expel it
 )
 
-var eventNames = [...]string{"none", "member blocks", "member silent", "write failed", "events lost", "member quarantined", "member returned", "member overdue"}
+var eventNames = [...]string{"none", "member blocks", "member silent", "write failed", "events lost", "member quarantined", "member returned", "member loses", "member overdue"}
 
 // String names the kind.
 func (k EventKind) String() string {

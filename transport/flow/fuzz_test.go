@@ -129,7 +129,7 @@ func FuzzSender(f *testing.F) {
 		f.Add(glue(c.frame, c.frame))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := NewSender(SenderConfig{Self: 1, Symbol: minSymbol, Streams: mixed, UnicastRepair: true, Start: epoch0})
+		s, err := NewSender(SenderConfig{Law: Fixed, Self: 1, Symbol: minSymbol, Streams: mixed, UnicastRepair: true, Start: epoch0})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func newPair(t testing.TB, classes ...Class) *pair {
 	t.Helper()
 	p := &pair{t: t, now: epoch0, pool: NewPool(0)}
 	var err error
-	if p.s, err = NewSender(SenderConfig{Self: 1, Symbol: testSymbol, Streams: classes, UnicastRepair: true, Start: epoch0}); err != nil {
+	if p.s, err = NewSender(SenderConfig{Law: Fixed, Self: 1, Symbol: testSymbol, Streams: classes, UnicastRepair: true, Start: epoch0}); err != nil {
 		t.Fatal(err)
 	}
 	if p.r, err = NewReceiver(ReceiverConfig{Sender: 1, Symbol: testSymbol, Streams: classes, Room: 4096, Start: epoch0}, p.pool); err != nil {
@@ -144,7 +144,7 @@ func TestPair_MessagesOfAllSizesArrive(t *testing.T) {
 }
 
 func BenchmarkWritePoll(b *testing.B) {
-	s, _ := NewSender(SenderConfig{Self: 1, Symbol: testSymbol, Streams: []Class{Reliable}, Start: epoch0})
+	s, _ := NewSender(SenderConfig{Law: Fixed, Self: 1, Symbol: testSymbol, Streams: []Class{Reliable}, Start: epoch0})
 	msg := message(1, testSymbol-symbolHead-2)
 	var batch Batch
 	now := epoch0

@@ -23,7 +23,7 @@ func newCrew(t testing.TB, n int) *crew {
 	t.Helper()
 	c := &crew{t: t, now: epoch0}
 	var err error
-	if c.s, err = NewSender(SenderConfig{Self: 1, Symbol: testSymbol, Streams: reliable, Start: epoch0}); err != nil {
+	if c.s, err = NewSender(SenderConfig{Law: Fixed, Self: 1, Symbol: testSymbol, Streams: reliable, Start: epoch0}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {

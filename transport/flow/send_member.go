@@ -8,6 +8,7 @@ const (
 	quietAfter  = 200 * time.Millisecond // a silent member holds back best effort no longer
 	silentAfter = 5 * time.Second
 	blocksAfter = time.Second
+	outage      = 8       // of so many packets none came: not a bottleneck
 	beyondSane  = 1 << 16 // symbols of credit that no honest member grants
 )
 
@@ -51,6 +52,7 @@ func (s *Sender) Expel(now time.Time, m Member) {
 		return
 	}
 	s.withdraw(ownerNumber(i))
+	s.law.gone(i)
 	delete(s.index, m)
 	s.members[i] = member{}
 	s.counted--
@@ -96,6 +98,7 @@ func (s *Sender) handleStatus(t moment, i int, frame []byte) Drop {
 	}
 	s.dirty = s.dirty || m.quiet
 	m.heardAt, m.quiet, m.silent = t, false, false
+	s.tellLaw(t, i, &f)
 	m.count(&f)
 	for k := range f.n {
 		e := &f.streams[k]
@@ -110,6 +113,21 @@ func (s *Sender) handleStatus(t moment, i int, frame []byte) Drop {
 	}
 	s.catchUp(t, m)
 	return DropNone
+}
+
+// tellLaw gives the rate law what a member's counters grew by. Who is not
+// waited for has no say in the rate either, and what an outage took says nothing
+// of a rate: a queue that overflows still lets its share through.
+func (s *Sender) tellLaw(t moment, i int, f *status) {
+	m := &s.members[i]
+	expected, heard := f.expected-m.expected, f.heard-m.heard
+	if expected >= 1<<31 || heard >= 1<<31 || f.host < m.host || !s.waitsFor(m) || uint64(heard)*outage < uint64(expected) {
+		return
+	}
+	s.law.report(t, i, uint64(expected), uint64(heard), f.host-m.host, m.rtt)
+	if i, ok := s.law.heavy(); ok {
+		s.events.add(Event{Kind: MemberLoses, Member: s.members[i].id})
+	}
 }
 
 // count keeps the member's counters and its loss of late.

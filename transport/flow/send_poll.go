@@ -91,12 +91,16 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 	if s.notes && s.pollNote(t, b) { // like a BEAT it does not wait for the rate
 		return true
 	}
+	s.steer(t)
 	room := s.pace.room(t)
 	if room == 0 {
 		return false
 	}
 	data := s.sendable(t)
 	s.waiting = data || s.queued()
+	if s.waiting && !data {
+		s.law.blocked()
+	}
 	if s.wanted > 0 && s.repairTurn(t, data) && s.pollRepair(t, b, room) {
 		return true
 	}
@@ -118,6 +122,7 @@ func (s *Sender) Due(now time.Time) int {
 	if s.wanted > 0 && t >= s.repairDue(n > 0) {
 		n += s.wanted
 	}
+	s.steer(t)
 	n = min(n, s.pace.room(t))
 	if s.beatDue(t) {
 		n++
@@ -199,6 +204,7 @@ func (s *Sender) spend(t moment, b *Batch, repair bool) uint64 {
 	}
 	b.wire += len(b.Frames) * (s.c.Overhead + ipOverhead)
 	s.pace.spend(b.wire)
+	s.law.sent(t, b.wire)
 	s.share.spend(b.wire, repair)
 	s.stats.Batches++
 	s.stats.Segments += uint64(len(b.Frames))

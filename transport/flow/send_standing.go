@@ -145,6 +145,7 @@ func (s *Sender) judgeLoss(t moment, m *member, asked, others float64) {
 
 func (s *Sender) quarantine(t moment, m *member, why Reason) {
 	m.standing = quarantined
+	s.law.gone(s.index[m.id])
 	m.conduct = conduct{since: t, clean: never, relapses: m.conduct.relapses}
 	s.dirty = true
 	s.stats.Quarantines++

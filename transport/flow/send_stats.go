@@ -62,7 +62,7 @@ func (s *Sender) Stats() SenderStats {
 		}
 	}
 	r.StillWanted = uint64(s.wanted)
-	r.Members, r.GRTT, r.Rate = s.counted, s.grtt, s.c.Rate
+	r.Members, r.GRTT, r.Rate = s.counted, s.grtt, s.law.rate()
 	r.Memory = s.slots * blockSize * s.slot
 	return r
 }

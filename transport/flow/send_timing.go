@@ -62,7 +62,7 @@ func (s *Sender) beatDue(t moment) bool { return s.counted > 0 && t >= s.beat.at
 func (s *Sender) pollBeat(t moment, b *Batch) {
 	b.reset(batchBeat, 0, 0)
 	f := beat{sent: uint32(s.newStamp(t)), grtt: packGRTT(s.grtt), leaves: uint16(min(s.counted, 65535)), n: len(s.streams),
-		rate: packRate(s.c.Rate)}
+		rate: packRate(s.law.rate())}
 	for i := range s.members {
 		f.loss = max(f.loss, s.members[i].loss)
 	}
@@ -102,6 +102,26 @@ func (s *Sender) messageAt(st *sendStream, seq uint64) uint32 {
 		return st.number
 	}
 	return uint32(st.message)
+}
+
+// startRate begins at what the law begins with.
+func (s *Sender) startRate() {
+	c := s.c
+	if c.Policy == FixedRate {
+		c.Law = Fixed
+	}
+	p := &s.pace
+	p.init(&SenderConfig{Symbol: c.Symbol, Overhead: c.Overhead})
+	s.most = p.most
+	s.law.init(c.Law, c.Rate, p.packet)
+	c.Rate = s.law.rate()
+	p.init(&c)
+}
+
+// steer brings the pacer to the rate that the law allows now.
+func (s *Sender) steer(t moment) {
+	s.law.advance(t)
+	s.pace.setRate(t, s.law.rate(), s.most)
 }
 
 // pacer is a token bucket. A batch is at most 64 KiB or 1 ms worth; the bucket

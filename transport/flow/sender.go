@@ -23,8 +23,10 @@ type SenderConfig struct {
 	// means 8 MiB, or twice MaxMessage if that is more; at most 32 MiB.
 	Window int
 	// Rate is a limit in bytes a second on the wire, at most 9e9. Zero means
-	// none but credit.
+	// none but credit and what Law finds.
 	Rate int64
+	// Law says how the rate is found below that. Zero means LAN.
+	Law RateLaw
 	// Overhead is what sealing adds to a frame, in bytes. Zero means 40;
 	// negative means nothing.
 	Overhead int
@@ -74,8 +76,8 @@ func (c SenderConfig) withDefaults() (SenderConfig, error) {
 	switch {
 	case c.Self == 0:
 		return c, errors.Join(errConfig, errors.New("the sender's own id counts from 1"))
-	case c.History < 0 || c.Replay < 0 || c.Rate < 0 || c.Rate > largestRate || c.Policy > FixedRate || c.Overhead > 1024:
-		return c, errors.Join(errConfig, errors.New("one of History, Replay, Rate, Policy and Overhead is out of range"))
+	case c.History < 0 || c.Replay < 0 || c.Rate < 0 || c.Rate > largestRate || c.Policy > FixedRate || c.Law > Fixed || c.Overhead > 1024:
+		return c, errors.Join(errConfig, errors.New("one of History, Replay, Rate, Law, Policy and Overhead is out of range"))
 	case c.Quorum < 0 || c.WaitFor < 0 || c.Latency < 0 || c.Policy == Quorum && c.Quorum == 0 || c.Policy == FixedRate && c.Rate == 0:
 		return c, errors.Join(errConfig, errors.New("one of Quorum, WaitFor and Latency is out of range, or Policy asks for a Quorum or Rate that is not given"))
 	}
@@ -118,6 +120,8 @@ type Sender struct {
 	wrote  moment // when Write or Flush was called last
 	beat   beatClock
 	pace   pacer
+	law    rateLaw
+	most   int // packets of a batch at any rate
 	share  repairShare
 	nakTat moment // rate limit of NAKs from all members
 	check  moment // next look for silent members
@@ -183,7 +187,7 @@ func NewSender(c SenderConfig) (*Sender, error) {
 	s.keep = min(uint64(c.Replay/s.slot), mostSlots/2)
 	s.ring = int(min(max(2*s.window, uint64(c.History/s.slot), s.window+s.keep), mostSlots))
 	s.backlog = max(512, c.MaxMessage/s.payload+4)
-	s.pace.init(&c)
+	s.startRate()
 	s.beat = beatClock{next: never, load: never}
 	for i := range s.streams {
 		s.streams[i] = sendStream{id: Stream(i), class: c.Streams[i], credit: math.MaxUint64, leader: math.MaxUint64, holder: -1, blockedAt: never, quietAt: never}

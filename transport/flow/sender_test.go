@@ -8,7 +8,7 @@ import (
 )
 
 func TestConfig_SaysWhatIsWrong(t *testing.T) {
-	good := SenderConfig{Self: 1, Symbol: testSymbol, Streams: reliable, Start: epoch0}
+	good := SenderConfig{Law: Fixed, Self: 1, Symbol: testSymbol, Streams: reliable, Start: epoch0}
 	for name, change := range map[string]func(*SenderConfig){
 		"no id":               func(c *SenderConfig) { c.Self = 0 },
 		"no streams":          func(c *SenderConfig) { c.Streams = nil },
@@ -116,7 +116,7 @@ func TestAdmit_OwesNothingFromBefore(t *testing.T) {
 
 // Nobody counted: what is written is sent and forgotten.
 func TestSender_WithoutMembersSendsToNobody(t *testing.T) {
-	s, err := NewSender(SenderConfig{Self: 1, Symbol: testSymbol, Streams: mixed, Start: epoch0})
+	s, err := NewSender(SenderConfig{Law: Fixed, Self: 1, Symbol: testSymbol, Streams: mixed, Start: epoch0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func (d Drops) total() uint64 { return d.Total() }
 // and fill their packets to the brim.
 func TestWrite_PacksByClass(t *testing.T) {
 	for _, class := range []Class{Reliable, BestEffort} {
-		s, err := NewSender(SenderConfig{Self: 1, Symbol: testSymbol, Streams: []Class{class}, Start: epoch0})
+		s, err := NewSender(SenderConfig{Law: Fixed, Self: 1, Symbol: testSymbol, Streams: []Class{class}, Start: epoch0})
 		if err != nil {
 			t.Fatal(err)
 		}

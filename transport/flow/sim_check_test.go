@@ -165,6 +165,7 @@ func (w *world) noteFeedback(l *leaf, frame []byte) {
 		}
 		at, rest = to, rest[n:]
 	}
+	w.countNak(&f)
 }
 
 // checkCounted is I14: what the sender believes of its members equals what

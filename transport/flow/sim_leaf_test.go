@@ -23,6 +23,7 @@ type leaf struct {
 	timer    time.Duration
 	buf      []byte
 	linkLost uint64
+	packets  uint64 // sent to it, where a scenario counts them
 	lastRead time.Duration
 	spins    int
 }
@@ -33,7 +34,7 @@ type arrival struct {
 }
 
 func (w *world) join() *leaf {
-	l := &leaf{w: w, id: w.nextID, pool: NewPool(0), buf: make([]byte, 64<<10), timer: never, had: map[uint64]bool{}}
+	l := &leaf{w: w, id: w.nextID, pool: NewPool(0), buf: w.readBuf[:], timer: never, had: map[uint64]bool{}}
 	w.nextID++
 	c := ReceiverConfig{Sender: 1, Symbol: w.sc.symbol, Streams: w.sc.streams, MaxMessage: 64 << 10, Window: w.sc.window,
 		Latency: w.s.c.Latency, Skew: 2 * w.sc.twin, Room: w.sc.socket, Seed: uint64(l.id), Start: w.time(-time.Hour)}
@@ -185,6 +186,7 @@ func (l *leaf) pump() {
 	}
 	l.r.Advance(w.now())
 	l.app()
+	l.checkKept()
 	var buf [maxTestFrame]byte
 	for {
 		f, ok := l.r.Poll(w.now(), buf[:0])
@@ -276,7 +278,7 @@ func (l *leaf) app() {
 			if err != nil {
 				w.fatalf("read: %v", err)
 			}
-			if want := text(writeBuf[:], st, i.Message, w.sizeOf(st, i.Message)); string(want) != string(l.buf[:n]) {
+			if want := w.textOf(st, i.Message); string(want) != string(l.buf[:n]) {
 				w.fatalf("leaf %d stream %d message %d: wrong bytes", l.id, st, i.Message)
 			}
 			l.next[st]++
@@ -299,6 +301,10 @@ func (w *world) feedback(l *leaf, frame []byte) {
 	case DropNone:
 	case DropStale:
 		*l = before
+	case DropRate:
+		if !w.sc.crowd {
+			w.fatalf("the sender dropped an honest NAK")
+		}
 	default:
 		w.fatalf("the sender dropped honest feedback: %v %x", d, frame)
 	}

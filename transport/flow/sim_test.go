@@ -50,6 +50,9 @@ type scenario struct {
 	admit    func(id Member) Admission             // more of a leaf's; RTT is set
 	twin     time.Duration                         // packets to the group go a second way too, so much slower
 	timed    bool                                  // keep how long each message took
+	begin    time.Duration                         // of writing
+	flat     bool                                  // no interleave
+	crowd    bool                                  // one event brings a batch to everybody: for many leaves
 }
 
 type event struct {
@@ -74,6 +77,8 @@ func (h *eventHeap) Pop() any {
 }
 
 type world struct {
+	crowd
+
 	t       testing.TB
 	sc      *scenario
 	rng     *rand.Rand
@@ -134,7 +139,7 @@ func newWorld(t testing.TB, sc *scenario, seed uint64) *world {
 	if sc.limit == 0 {
 		sc.limit = 100 * time.Second
 	}
-	c := SenderConfig{Self: 1, Symbol: sc.symbol, Streams: sc.streams, MaxMessage: 64 << 10, Window: sc.window, History: sc.history,
+	c := SenderConfig{Law: Fixed, Self: 1, Symbol: sc.symbol, Streams: sc.streams, MaxMessage: 64 << 10, Window: sc.window, History: sc.history,
 		Rate: sc.rate, Policy: sc.policy, UnicastRepair: sc.alone, Start: w.time(-sc.age)}
 	if sc.sender != nil {
 		sc.sender(&c)
@@ -155,7 +160,7 @@ func newWorld(t testing.TB, sc *scenario, seed uint64) *world {
 	for range sc.leaves {
 		w.join()
 	}
-	w.after(0, w.write)
+	w.after(sc.begin, w.write)
 	if sc.script != nil {
 		sc.script(w)
 	}
@@ -199,13 +204,14 @@ func (w *world) sizeOf(st int, n uint64) int {
 	return x / 4 % (w.sc.size + 1)
 }
 
-var writeBuf [64 << 10]byte
-
 func (w *world) write() {
 	for w.left > 0 {
 		st := w.left % len(w.sc.streams)
 		n := w.written[st]
-		err := w.s.Write(w.now(), Stream(st), text(writeBuf[:], st, n, w.sizeOf(st, n)))
+		if w.sc.flat {
+			w.s.streams[st].pace = time.Hour // too slow for two columns
+		}
+		err := w.s.Write(w.now(), Stream(st), text(w.writeBuf[:], st, n, w.sizeOf(st, n)))
 		if err == ErrFull {
 			w.s.Flush(w.now())
 			w.pumpSender()
@@ -287,6 +293,10 @@ func (w *world) transmit() {
 			continue
 		}
 		l.batchLost()
+	}
+	if w.sc.crowd && w.b.To == 0 {
+		w.transmitToAll(shared)
+		return
 	}
 	for _, f := range w.b.Frames {
 		w.note(w.b.To, f)

@@ -71,7 +71,7 @@ func (t *transmitter) init(s *Session) error {
 	}
 	f, err := flow.NewSender(flow.SenderConfig{
 		Self: s.c.Self, Symbol: s.c.Symbol, Streams: s.c.Streams, MaxMessage: s.c.MaxMessage,
-		History: s.c.History, Window: s.c.Window, Rate: s.c.Rate, Policy: s.c.Policy, Quorum: s.c.Quorum, WaitFor: s.c.WaitFor,
+		History: s.c.History, Window: s.c.Window, Rate: s.c.Rate, Law: s.c.Law, Policy: s.c.Policy, Quorum: s.c.Quorum, WaitFor: s.c.WaitFor,
 		NoQuarantine: s.c.NoQuarantine, NoParity: s.c.NoParity, Replay: s.c.Replay, Latency: s.c.Latency,
 		UnicastRepair: s.c.To == 0, Overhead: s.c.Sealer.Overhead(), Start: s.origin,
 	})

@@ -53,8 +53,10 @@ type Config struct {
 	Streams []flow.Class
 	// MaxMessage, Window and History are flow's, in bytes; zero is its default.
 	MaxMessage, Window, History int
-	// Rate bounds what is sent, in bytes a second; zero leaves it to credit.
+	// Rate bounds what is sent, in bytes a second; zero leaves it to credit and
+	// to what Law finds.
 	Rate int64
+	Law  flow.RateLaw
 	// Policy says whose pace counts; Quorum, WaitFor, NoQuarantine, NoParity,
 	// Replay and Latency are flow's.
 	Policy                 flow.Policy
