@@ -86,11 +86,12 @@ func (s *Sender) judge(t moment) {
 	s.judgedAt = t
 	sent := s.stats.Data - s.judgedData
 	loss := sent >= leastJudged
-	var sum float64
+	var asked, lost float64
 	voices := 0
 	for i := range s.members {
 		if m := &s.members[i]; m.id != 0 && m.standing == inStep {
-			sum += float64(m.conduct.asked)
+			asked += float64(m.conduct.asked)
+			lost += float64(m.loss)
 			voices++
 		}
 	}
@@ -102,10 +103,10 @@ func (s *Sender) judge(t moment) {
 		case m.standing == quarantined:
 			s.judgeQuarantined(t, m, loss && float64(m.conduct.asked) > lossShare*float64(sent))
 		case m.standing == inStep && voices > 1 && !s.c.NoQuarantine && s.waitsFor(m):
-			others := (sum - float64(m.conduct.asked)) / float64(voices-1)
 			s.judgeBlame(t, m)
-			if loss && m.standing == inStep {
-				s.judgeLoss(t, m, float64(m.conduct.asked)/float64(sent), others/float64(sent))
+			if others := float64(voices - 1); loss && m.standing == inStep {
+				s.judgeLoss(t, m, float64(m.conduct.asked)/float64(sent), (asked-float64(m.conduct.asked))/others/float64(sent),
+					(lost-float64(m.loss))/others)
 			}
 		}
 		m.conduct.blame = 0
@@ -132,9 +133,10 @@ func (s *Sender) judgeBlame(t moment, m *member) {
 	}
 }
 
-// judgeLoss quarantines who asks for far more than the others.
-func (s *Sender) judgeLoss(t moment, m *member, asked, others float64) {
-	if asked <= lossShare || asked <= lossTimes*others {
+// judgeLoss quarantines who asks for far more than the others, and by its own
+// account of packets loses far more: on a busy machine NAKs come in bunches.
+func (s *Sender) judgeLoss(t moment, m *member, asked, others, lost float64) {
+	if asked <= lossShare || asked <= lossTimes*others || float64(m.loss) <= lossTimes*lost {
 		m.conduct.lossy = 0
 		return
 	}
