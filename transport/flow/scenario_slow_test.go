@@ -27,6 +27,7 @@ func (w *world) eventsOf(kind EventKind) (who []Member) {
 // I15, S8: one of several leaves loses far more than the others. It is told,
 // not waited for, and gets each message or its loss; the others go on.
 func TestS8_ACrybabyIsQuarantined(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{2, 4, 12} {
 		fair := map[bool]time.Duration{}
 		for _, sick := range []bool{false, true} {
@@ -61,6 +62,7 @@ func TestS8_ACrybabyIsQuarantined(t *testing.T) {
 
 // S9: a reader at a tenth of the others' speed, which then stops, then heals.
 func TestS9_AStalledReaderIsQuarantinedAndReturns(t *testing.T) {
+	t.Parallel()
 	play(t, 4, scenario{name: "stall", leaves: 3, streams: reliable, messages: 40_000, size: 2000, symbol: 1392, rate: 3_000_000, alone: true,
 		window: 256 << 10, history: 1, gap: 300 * time.Microsecond, slow: func(w *world, l *leaf) time.Duration {
 			if l.id == 3 && w.at > time.Second && w.at < 4*time.Second {
@@ -84,6 +86,7 @@ func TestS9_AStalledReaderIsQuarantinedAndReturns(t *testing.T) {
 
 // A member that never keeps up is overdue after a minute, once.
 func TestQuarantine_EndsInACallToExpel(t *testing.T) {
+	t.Parallel()
 	play(t, 2, scenario{name: "overdue", leaves: 2, streams: reliable, messages: 90_000, size: 200, rate: 1_000_000, gap: time.Millisecond,
 		window: 128 << 10, history: 1, alone: true, slow: func(w *world, l *leaf) time.Duration {
 			if l.id == 3 && w.at < 80*time.Second {
@@ -99,6 +102,7 @@ func TestQuarantine_EndsInACallToExpel(t *testing.T) {
 
 // Whoever is alone, or is no worse than the others, is waited for.
 func TestQuarantine_NeedsAGroupThatIsDragged(t *testing.T) {
+	t.Parallel()
 	for n, loss := range map[int]float64{1: 0.3, 3: 0.2} {
 		play(t, 3, scenario{name: fmt.Sprint(n), leaves: n, streams: reliable, messages: 8000, size: 2000, symbol: 1392, rate: 2_000_000, alone: true,
 			loss: bernoulli(loss), gapless: true, after: func(t *testing.T, w *world) {
@@ -118,6 +122,7 @@ func TestQuarantine_NeedsAGroupThatIsDragged(t *testing.T) {
 
 // The policies: who holds the sender back.
 func TestPolicies_WaitForWhomTheyName(t *testing.T) {
+	t.Parallel()
 	stalled := func(ids ...Member) func(w *world, l *leaf) time.Duration {
 		return func(w *world, l *leaf) time.Duration {
 			if slices.Contains(ids, l.id) && w.at < 3*time.Second {
@@ -190,6 +195,7 @@ func TestWaitFor_HoldsTheStartBack(t *testing.T) {
 
 // I16, S16: members come late and have what was before them, as one sequence.
 func TestS16_LateJoinersGetHistoryThenLive(t *testing.T) {
+	t.Parallel()
 	for name, from := range map[string]From{"oldest": {Kind: FromOldest}, "number": {FromNumber, 300}, "last": {FromLast, 100}} {
 		for _, late := range []int{1, 6, 20} {
 			play(t, 3, scenario{name: fmt.Sprintf("%s/%d", name, late), leaves: 2, streams: mixed, messages: 3000, size: 1500, alone: true,
@@ -224,6 +230,7 @@ func TestS16_LateJoinersGetHistoryThenLive(t *testing.T) {
 
 // S21: with a deadline a message comes in time or is told as missed.
 func TestS21_DeadlinesAreKept(t *testing.T) {
+	t.Parallel()
 	for name, loss := range map[string]func(*world, *leaf, bool) bool{"5%": bernoulli(0.05), "gilbert": gilbert(0.001, 0.1, 0.5)} {
 		play(t, 5, scenario{name: name, leaves: 3, streams: []Class{Deadline}, messages: 4000, size: 1300, symbol: 1392, delay: 10 * time.Millisecond,
 			gap: time.Millisecond, alone: true, loss: loss, timed: true,
