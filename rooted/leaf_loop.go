@@ -303,7 +303,8 @@ func (l *Leaf) started(e control.Event) {
 // silence watches for a group that is not heard though the root sends.
 type silence struct {
 	beats int
-	last  uint64
+	last  uint64 // packets heard
+	sent  uint64 // what the root had written, over all streams
 }
 
 // hearing compares what the root says that it sent with what was heard. Three
@@ -313,10 +314,19 @@ func (l *Leaf) hearing(edges []control.Edge) {
 	if l.s == nil || !l.role.Receives() {
 		return
 	}
-	heard := l.s.GroupPackets()
-	behind := l.s.Behind(control.RootID, toFlow(edges))
-	if heard != l.silent.last || !behind {
-		l.silent = silence{last: heard}
+	heard, sent := l.s.GroupPackets(), uint64(0)
+	for _, e := range edges {
+		sent += e.Seq
+	}
+	// What comes by unicast, such as a repair or the word to go on, tells of the
+	// group's data without the group: new data counts as well as what lacks.
+	owed := sent != l.silent.sent || l.s.Behind(control.RootID, toFlow(edges))
+	l.silent.sent = sent
+	if heard != l.silent.last {
+		l.silent.last, l.silent.beats = heard, 0
+		return
+	}
+	if !owed {
 		return
 	}
 	if l.silent.beats++; l.silent.beats%3 != 0 {

@@ -125,3 +125,50 @@ func TestGroupSilent_IsToldAgainWhileItLasts(t *testing.T) {
 		l.Close()
 	})
 }
+
+// A leaf that lost the group is quarantined by a busy root and then told, by
+// unicast, to go on with what is sent now. That it hears nothing on the group
+// must show all the same: the soak found that it did not.
+func TestGroupSilent_IsNoticedInQuarantine(t *testing.T) {
+	inRoom(t, 63, quick, func(r *room) {
+		root := r.listen(func(c *Config) { c.Window, c.MaxMessage = 64<<10, 32<<10 })
+		good, _ := r.join("good", nil, nil)
+		bad, _ := r.join("bad", nil, nil)
+		done := []<-chan [2]int{r.counts(good), r.counts(bad)}
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				case <-time.After(2 * time.Millisecond):
+				}
+				if err := root.Send(r.ctx, numbered(i)); err != nil {
+					r.Error(err)
+					return
+				}
+			}
+		}()
+		time.Sleep(time.Second)
+		r.net.Host("bad").Recreate("sim0")
+		told := false
+		for end := time.Now().Add(15 * time.Second); !told && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			told = silences(bad) > 0
+		}
+		if !told {
+			r.Error("nothing was said of the group's silence in 15 s")
+		}
+		before := bad.s.GroupPackets()
+		time.Sleep(2 * time.Second)
+		if bad.s.GroupPackets() == before {
+			r.Error("the group is still not heard")
+		}
+		close(stop)
+		<-stopped
+		root.Shutdown(r.ctx)
+		for _, c := range done {
+			<-c
+		}
+	})
+}
