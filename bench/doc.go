@@ -1,7 +1,7 @@
 // Package bench holds the benchmarks of the hot path. The programs below it
 // measure whole sessions in network namespaces: veth against plain sockets,
-// curve under packet loss, compare beside other programs; stage, bulk and chart
-// are what they share. README.md in this folder says how to run them and what
+// curve under packet loss, pairs against itself with one thing changed, compare
+// beside other programs; stage, bulk and chart are what they share. README.md in this folder says how to run them and what
 // they gave.
 //
 // # Limitations

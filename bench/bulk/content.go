@@ -17,7 +17,8 @@ const (
 type Content struct {
 	block []byte
 	size  int
-	next  uint64
+	next  uint64 // message that is due
+	past  uint64 // of those before it, were told as missed
 }
 
 // NewContent is content in messages of size bytes, Number to Longest.
@@ -78,5 +79,8 @@ func (c *Content) Check(p []byte) error {
 	return nil
 }
 
+// Skip passes over messages that were told as missed.
+func (c *Content) Skip(n uint64) { c.next, c.past = c.next+n, c.past+n }
+
 // Checked is the number of messages that were as they should be.
-func (c *Content) Checked() uint64 { return c.next }
+func (c *Content) Checked() uint64 { return c.next - c.past }

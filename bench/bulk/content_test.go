@@ -61,6 +61,35 @@ func TestContent_EveryFlawIsSeen(t *testing.T) {
 	}
 }
 
+func TestContent_WhatWasMissedIsPassedOver(t *testing.T) {
+	all := messages(t, 1400, 10)
+	check, err := NewContent(1400)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range all {
+		switch i {
+		case 0, 4, 5: // missed; told with the one that comes next
+		case 1:
+			check.Skip(1)
+		case 6:
+			if err := check.Check(p); err == nil {
+				t.Error("a gap that was not told went unnoticed")
+			}
+			check.Skip(2)
+		}
+		if i == 0 || i == 4 || i == 5 {
+			continue
+		}
+		if err := check.Check(p); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if n := check.Checked(); n != 7 {
+		t.Errorf("%d were checked", n)
+	}
+}
+
 // Programs in other languages make the block again, from these words on.
 func TestContent_BlockIsTheWrittenOne(t *testing.T) {
 	want := []byte{0xaf, 0xcd, 0x1d, 0x7b, 0x39, 0xa8, 0x20, 0xe2} // SplitMix64 from 0 begins with e220a8397b1dcdaf
@@ -76,6 +105,15 @@ func TestSpec_RoundsUpToWholeMessages(t *testing.T) {
 	}{{1, 2}, {16384, 2}, {16385, 3}, {200e6, 24415}} {
 		if got := (Spec{Size: c.size, Message: 8192}).Messages(); got != c.want {
 			t.Errorf("%d bytes are %d messages, not %d", c.size, got, c.want)
+		}
+	}
+}
+
+func TestSpec_LossIsEachLeafsOwnWhereItIsSaid(t *testing.T) {
+	all, last := Spec{Loss: 5}, Spec{Loss: 5, Losses: []float64{0, 30}}
+	for i, want := range [][2]float64{{5, 0}, {5, 30}, {5, 5}} {
+		if got := [2]float64{all.LossOf(i), last.LossOf(i)}; got != want {
+			t.Errorf("leaf %d: %v, not %v", i, got, want)
 		}
 	}
 }

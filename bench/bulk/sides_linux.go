@@ -32,6 +32,7 @@ type Side struct {
 	Spec Spec
 	Code string // join code
 	Root string // a leaf's: the root's address; "" for the root
+	Leaf int    // a leaf's: its place, from 1
 	Run  int    // of this program's life
 }
 
@@ -43,7 +44,7 @@ func (s Side) Do() error {
 	if err != nil {
 		return err
 	}
-	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: netlab.Device}
+	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: netlab.Device, NoParity: s.Spec.NoParity}
 	content, err := NewContent(s.Spec.Message)
 	if err != nil {
 		return err
@@ -75,6 +76,8 @@ func (s Side) send(ctx context.Context, config rooted.Config, content *Content) 
 		}
 	}
 	began := time.Now()
+	standings := make(chan []Standing, 1)
+	go func() { standings <- watch(ctx, r, began) }()
 	if err := content.Each(s.Spec.Messages(), func(p []byte) error { return r.Send(ctx, p) }); err != nil {
 		return sent, err
 	}
@@ -87,7 +90,22 @@ func (s Side) send(ctx context.Context, config rooted.Config, content *Content) 
 	sent.Data, sent.Naks = data.Sender.Data, data.Sender.Naks
 	sent.RepairGroup, sent.RepairAlone = data.Sender.AgainGroup, data.Sender.AgainAlone
 	sent.Rate, sent.Memory = data.Sender.Rate, data.Sender.Memory
-	return sent, r.Shutdown(ctx)
+	err = r.Shutdown(ctx)
+	sent.Standings = <-standings
+	return sent, err
+}
+
+// watch notes whose standing changed until the session is over.
+func watch(ctx context.Context, r *rooted.Root, began time.Time) (all []Standing) {
+	for {
+		e, err := r.NextEvent(ctx)
+		if err != nil {
+			return all
+		}
+		if e.Kind == rooted.Quarantined || e.Kind == rooted.Returned || e.Kind == rooted.Left && e.Code != 0 {
+			all = append(all, Standing{Seconds: time.Since(began).Seconds(), Member: e.Member, What: e.Kind.String(), Why: e.Text})
+		}
+	}
 }
 
 func (s Side) receive(ctx context.Context, config rooted.Config, content *Content) (got Got, err error) {
@@ -100,12 +118,19 @@ func (s Side) receive(ctx context.Context, config rooted.Config, content *Conten
 		return got, err
 	}
 	defer l.Close()
+	got.Member = l.ID()
+	mayMiss, all := s.Leaf == s.Spec.MayMiss, s.Spec.Messages()
 	var first, last time.Time
 	p := make([]byte, Longest)
-	for all := s.Spec.Messages(); ; {
+	for {
 		m, err := l.Recv(ctx, p)
 		got.Missed += m.Missed
+		content.Skip(m.Missed)
 		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && mayMiss && ctx.Err() == nil {
+			got.Ended = err.Error()
 			break
 		}
 		if err == nil {
@@ -114,19 +139,21 @@ func (s Side) receive(ctx context.Context, config rooted.Config, content *Conten
 		if err != nil {
 			return got, fmt.Errorf("after %d of %d messages: %w", content.Checked(), all, err)
 		}
-		switch content.Checked() {
-		case 1:
+		switch n := content.Checked(); {
+		case n == 1:
 			first = time.Now()
-		case all:
+		case n == all || mayMiss:
 			last = time.Now()
 		}
 	}
-	if content.Checked() != s.Spec.Messages() || got.Missed > 0 {
-		return got, fmt.Errorf("%d of %d messages came, %d missed", content.Checked(), s.Spec.Messages(), got.Missed)
-	}
 	got.Messages = content.Checked()
-	got.Bytes = (got.Messages - 1) * uint64(s.Spec.Message)
-	got.Seconds = last.Sub(first).Seconds()
+	if got.Messages+got.Missed != all || got.Missed > 0 && !mayMiss {
+		return got, fmt.Errorf("%d of %d messages came, %d missed; %s", got.Messages, all, got.Missed, got.Ended)
+	}
+	if got.Messages > 1 {
+		got.Bytes = (got.Messages - 1) * uint64(s.Spec.Message)
+		got.Seconds = last.Sub(first).Seconds()
+	}
 	data := l.Stats().Data
 	got.Heard, got.Repaired, got.HostLost = data.PacketsHeard, data.Receivers.Repaired, data.Receivers.Host
 	return got, nil

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/joinleaf/joinleaf/bench/stage"
@@ -11,7 +12,7 @@ import (
 
 // Result is what a run gave.
 type Result struct {
-	Goodput   float64 // bytes a second, slowest leaf; 0: it failed
+	Goodput   float64 // bytes a second, slowest leaf but for Spec.MayMiss; 0: it failed
 	Failed    string  `json:",omitempty"`
 	Sent      Sent
 	Got       []Got
@@ -51,13 +52,13 @@ type starter func(h *netlab.Host, s Side) (*stage.Side, error)
 // The run's own failure is in the result; an error is the lab's.
 func Transfer(root *netlab.Host, leaves []*netlab.Host, s Spec, start starter) (Result, error) {
 	leaves = leaves[:s.Leaves]
-	if err := Prepare(root, leaves, s.Loss, s.Offload); err != nil {
+	if err := prepare(root, leaves, s.LossOf, s.Offload); err != nil {
 		return Result{}, err
 	}
 	r := run(root, leaves, s, start)
-	for _, h := range leaves {
+	for i, h := range leaves {
 		n := uint64(0)
-		if s.Loss > 0 {
+		if s.LossOf(i) > 0 {
 			var err error
 			if n, err = h.Lost(netlab.In); err != nil {
 				return r, err
@@ -71,9 +72,13 @@ func Transfer(root *netlab.Host, leaves []*netlab.Host, s Spec, start starter) (
 // Prepare sets the loss of every leaf's input and the offload of the root's
 // device.
 func Prepare(root *netlab.Host, leaves []*netlab.Host, loss float64, offload bool) error {
+	return prepare(root, leaves, func(int) float64 { return loss }, offload)
+}
+
+func prepare(root *netlab.Host, leaves []*netlab.Host, loss func(leaf int) float64, offload bool) error {
 	err := root.SetOffload(offload)
-	for _, h := range leaves {
-		err = errors.Join(err, h.SetLoss(netlab.In, loss))
+	for i, h := range leaves {
+		err = errors.Join(err, h.SetLoss(netlab.In, loss(i)))
 	}
 	return err
 }
@@ -95,7 +100,8 @@ func run(root *netlab.Host, leaves []*netlab.Host, s Spec, start starter) (r Res
 		if work.Root, err = side.Line(); err != nil {
 			return err
 		}
-		for _, h := range leaves {
+		for i, h := range leaves {
+			work.Leaf = i + 1
 			if side, err = start(h, work); err != nil {
 				return err
 			}
@@ -134,14 +140,20 @@ func run(root *netlab.Host, leaves []*netlab.Host, s Spec, start starter) (r Res
 		r.Failed = strings.Join(append([]string{err.Error()}, said...), "; ")
 		return r
 	}
-	r.Goodput = slowest(r.Got)
+	r.Goodput = Slowest(r.Got, s.MayMiss)
 	return r
 }
 
-func slowest(all []Got) float64 {
-	least := all[0].Goodput()
-	for _, g := range all[1:] {
-		least = min(least, g.Goodput())
+// Slowest is the least goodput of all leaves but one, counted from 1; 0: of all.
+func Slowest(all []Got, but int) float64 {
+	least := math.Inf(1)
+	for i, g := range all {
+		if i != but-1 {
+			least = min(least, g.Goodput())
+		}
+	}
+	if math.IsInf(least, 1) {
+		return 0
 	}
 	return least
 }

@@ -82,6 +82,39 @@ func TestParity_ThatComesLateIsLetGo(t *testing.T) {
 	l.gone()
 }
 
+// Who came in the middle of a block cannot know the symbols before; parity of
+// it is no use to it, and what it lacks itself is repaired by originals.
+func TestParity_OfABlockBegunBeforeIsNoUse(t *testing.T) {
+	b := newTestBlock(0, 0, 64)
+	for lost := 30; lost < 63; lost += 11 {
+		l := newLone(t, nil)
+		r, err := NewReceiver(ReceiverConfig{Sender: 1, Symbol: minSymbol, Streams: mixed, MaxMessage: 4096, Start: epoch0}, l.pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.r.Close()
+		l.r, l.next = r, 30
+		r.Start(l.now, []Edge{{Stream: 0, Seq: 30, Message: 30}})
+		for i := 30; i < 64; i++ {
+			if i != lost {
+				l.hear(b.data(i))
+			}
+		}
+		for row := range uint8(31) {
+			l.hear(b.row(0, row))
+		}
+		if s := r.Stats(); s.Rebuilt != 0 || s.Garbled != 0 || s.ParityUnused != 31 || r.streams[0].parityHeld != 0 {
+			t.Fatalf("lost %d: %+v", lost, s)
+		}
+		if got := l.asks(); !slices.Equal(got, []uint64{uint64(lost)}) {
+			t.Fatalf("lost %d, asks for %v", lost, got)
+		}
+		l.hear(b.data(lost))
+		l.reads(b, 34)
+		l.gone()
+	}
+}
+
 // The end: nothing is sent from BYE's edge on, and who says so is not believed.
 func TestParity_BeyondTheEndIsRefused(t *testing.T) {
 	b := newTestBlock(0, 0, 64)
@@ -151,78 +184,6 @@ func TestParity_GarbageIsMadeGoodByOriginals(t *testing.T) {
 	}
 	l.hear(b.data(5))
 	l.reads(b, 59)
-	l.gone()
-}
-
-// False rows stand for no hole for ever: whatever they claim, each hole is
-// asked for in the end, and once the originals come everything is delivered as
-// it was sent.
-func TestParity_FalseRowsLeaveNoHoleUnasked(t *testing.T) {
-	b := newTestBlock(0, 1, 100)
-	for name, f := range map[string]func(*parity){
-		"of 1,024 symbols":          func(p *parity) { p.n, p.interleave, p.column = 1024, 4, 5 },
-		"of one symbol more":        func(p *parity) { p.n = 101 },
-		"of one column":             func(p *parity) { p.n, p.interleave, p.column = 64, 0, 0 },
-		"of a block across":         func(p *parity) { p.first, p.n = 3, 100 },
-		"of two symbols, both lost": func(p *parity) { p.first, p.n, p.interleave, p.column = 5, 2, 0, 0 },
-		"that nobody made":          func(p *parity) { p.symbol[1] ^= 1 },
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := newLone(t, nil)
-			lost := []int{5, 6, 7, 21}
-			p := b.parity(1, 7)
-			f(p)
-			p.symbol[0] ^= 0x80 // so that no symbol can come of it, which would be believed
-			l.hear(appendParity(nil, p))
-			for i := range b.symbols {
-				if !slices.Contains(lost, i) {
-					l.hear(b.data(i))
-				}
-			}
-			l.reads(b, 5)
-			asked := map[uint64]bool{}
-			for range 200 {
-				for _, seq := range l.asks() {
-					if seq < 100 {
-						asked[seq] = true
-					}
-				}
-			}
-			if len(asked) != len(lost) {
-				t.Errorf("lost %v, asked for %v in %v", lost, asked, l.now.Sub(epoch0))
-			}
-			for _, i := range lost {
-				l.hear(b.data(i))
-			}
-			l.reads(b, 95)
-			l.gone()
-		})
-	}
-}
-
-// Nor does a false block, heard first, keep the honest rows of the true one
-// out for ever: what they cannot do the originals do.
-func TestParity_FalseBlockFirstCostsRowsOnly(t *testing.T) {
-	b := newTestBlock(0, 1, 100)
-	l := newLone(t, nil)
-	p := b.parity(1, 7)
-	p.n, p.symbol[0] = 99, 0xff
-	l.hear(appendParity(nil, p))
-	for i := range b.symbols {
-		if i != 5 && i != 8 {
-			l.hear(b.data(i))
-		}
-	}
-	l.reads(b, 5)
-	l.hear(b.row(0, 0), b.row(1, 0))
-	for range 10 {
-		for _, seq := range l.asks() {
-			if seq < 100 {
-				l.hear(b.data(int(seq)))
-			}
-		}
-	}
-	l.reads(b, 95)
 	l.gone()
 }
 
@@ -301,31 +262,6 @@ func TestParity_OverBudgetServesTheNextBlockAlone(t *testing.T) {
 	l.reads(next, 63)
 	if s := l.r.Stats(); s.Rebuilt != 2 {
 		t.Fatalf("%+v", s)
-	}
-	l.gone()
-}
-
-// I5 with false rows: whoever makes up blocks that lie across each other fills
-// no more than the rows of a stream and those of one block.
-func TestParity_FalseBlocksFillNoMemory(t *testing.T) {
-	b := newTestBlock(0, 0, 64)
-	l := newLone(t, nil)
-	l.pool.budget = 100 * SlabSize
-	for i := range 64 {
-		if i != 40 {
-			l.hear(b.data(i))
-		}
-	}
-	l.reads(b, 40)
-	for first := range uint64(41) {
-		for row := range uint8(60) {
-			p := b.parity(0, row)
-			p.first, p.n, p.interleave, p.column = first, 1024, 4, int(40-first)%16
-			l.hear(appendParity(nil, p))
-		}
-	}
-	if st := l.r.streams[0]; st.parityHeld > st.parityRoom()+mostColumns*codePlaces {
-		t.Errorf("%d false rows are held, %d slabs in use", st.parityHeld, l.pool.InUse())
 	}
 	l.gone()
 }
