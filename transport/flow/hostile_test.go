@@ -149,3 +149,34 @@ func TestS22_GarbledRecordsAreSkipped(t *testing.T) {
 		}
 	}
 }
+
+// A stream that begins at message 0 has nothing before it: a first symbol that
+// says otherwise leads nowhere, and reading goes on behind it.
+func TestS22_NoMessageIsBeforeTheFirst(t *testing.T) {
+	for _, back := range []uint32{1, 2, 5, 1 << 20} {
+		p := newPair(t, Reliable)
+		first := uint64(4)
+		p.r.edges[0].Message = first
+		for seq, d := range []data{
+			{message: -back, payload: []byte{9, 'a'}}, // torn
+			{message: uint32(first) + 1, payload: []byte{1, 'b'}},
+		} {
+			d.seq, d.pos = uint64(seq), uint16(seq)
+			p.r.Handle(p.now, Meta{}, appendData(nil, &d), nil)
+		}
+		p.r.GiveUp(p.now)
+		var buf [16]byte
+		for n := 0; ; n++ {
+			_, i, err := p.r.Read(p.now, 0, buf[:])
+			if err == ErrEmpty {
+				break
+			}
+			if n > 3 || i.Message+i.Missed > first+2 {
+				t.Fatalf("back %d: %+v %v", back, i, err)
+			}
+		}
+		if !p.r.Done() {
+			t.Errorf("back %d: not done", back)
+		}
+	}
+}

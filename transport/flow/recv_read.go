@@ -179,7 +179,7 @@ func (st *stream) search() bool {
 			st.base++
 			continue
 		}
-		if back := uint32(st.message) - at.message(); st.fresh && at.head() != noHead && back < 1<<31 {
+		if back := uint32(st.message) - at.message(); st.fresh && at.head() != noHead && back < 1<<31 && uint64(back) <= st.message {
 			// What is owed begins in this symbol, perhaps behind its first record.
 			st.message -= uint64(back)
 			st.walked = st.message
