@@ -75,9 +75,6 @@ func (s *Sender) Admit(now time.Time, m Member, a Admission) []Edge {
 // Begin lets Write take messages though fewer than WaitFor members are here.
 func (s *Sender) Begin() { s.begun = true }
 
-// Begun reports whether Write takes messages.
-func (s *Sender) Begun() bool { return s.begun }
-
 // history is where a late member begins in a stream: at a block's first symbol,
 // so that its parity is of use. Edge.Message is the first message it is owed,
 // which may begin behind that symbol's start. false: there is nothing before.

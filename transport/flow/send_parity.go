@@ -96,7 +96,7 @@ func (s *Sender) lacks(t moment, st *sendStream, b *block, count *[mostColumns]u
 	}
 }
 
-// peakAt is the peak as it has come down by t, by half a second.
+// peakAt is the peak as it has come down by t: it halves every second.
 func (p *proactive) peakAt(t moment) float64 {
 	for p.peak > 0.5 && t-p.at >= time.Second {
 		p.peak /= 2

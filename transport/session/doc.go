@@ -55,7 +55,9 @@
 //   - A write that the socket has no room for waits with the sending mutex held.
 //   - Feedback between members without a key of their own is sealed with the
 //     group's: any member could forge another's.
-//   - A best-effort stream does not wait for a slow application: what comes
+//   - Feedback goes to the sender's first address, whichever path brought the
+//     packet: a second path does not carry it.
+//   - A best-effort or deadline stream does not wait for a slow application: what comes
 //     beyond its window is dropped, counted and told as missed.
 //   - Timers are the runtime's: on an idle processor a wait of less than a
 //     millisecond takes one.
