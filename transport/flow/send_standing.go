@@ -84,6 +84,8 @@ func (s *Sender) judge(t moment) {
 		return
 	}
 	s.judgedAt = t
+	s.busy = s.stats.Data-s.lastData >= leastJudged
+	s.lastData = s.stats.Data
 	sent := s.stats.Data - s.judgedData
 	loss := sent >= leastJudged
 	var asked, lost float64
@@ -229,9 +231,10 @@ func (s *Sender) catchUp(t moment, m *member) {
 	}
 }
 
-// mayHave limits what a quarantined member gets while data waits.
+// mayHave limits what a quarantined member gets while data waits, or a stream
+// flows that would wait if the member had all it asks for.
 func (s *Sender) mayHave(m *member) bool {
-	if m.standing != quarantined || !s.waiting {
+	if m.standing != quarantined || !s.waiting && !s.busy {
 		return true
 	}
 	if m.conduct.allowance <= 0 {

@@ -130,8 +130,10 @@ type Sender struct {
 	charged       moment   // blocked time before is charged
 	judgedAt      moment
 	judgedData    uint64
-	waiting       bool // data waited when Poll looked last
-	skips         bool // some member is to be told to go on
+	lastData      uint64 // symbols sent when judge looked last
+	busy          bool   // many were between its last two looks
+	waiting       bool   // data waited when Poll looked last
+	skips         bool   // some member is to be told to go on
 	events        eventQueue
 	stats         SenderStats
 }
