@@ -51,7 +51,8 @@
 // step instead, which everybody computes. [Tree.Commit] does all that gathered
 // since the last one at once and makes the epoch that follows. Its parts are
 // signed and go to the group; joiners, and those who missed one, get a [Grant]
-// over their channel, which holds the root's public key as well.
+// over their channel, which holds the root's public key as well. Package rooted
+// runs all of this for a session with a root.
 //
 // # Who said it
 //

@@ -87,6 +87,15 @@ func (n *EpochNotice) decode(b []byte) {
 	}
 }
 
+// NoticeEpoch is the epoch that a body of KindEpoch speaks of, by whomever: enough
+// to leave one unchecked that is no news.
+func NoticeEpoch(b []byte) (epoch uint64, ok bool) {
+	if len(b) < noticeHead+signatureSize {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(b), true
+}
+
 // ParseEpochNotice reads what AppendEpochNotice wrote. It is empty unless the outcome is
 // Taken. Notices may be late or come twice: an Epoch below one that was heard
 // of before is no news. pairwise is as in [Path.Rekey].

@@ -72,6 +72,10 @@ func (r *rekey) append(b []byte, s Suite) []byte {
 	return append(append(append(b, r.removed...), r.added...), r.wraps...)
 }
 
+// RekeyIsFresh says of a rekey that [Path.Rekey] has taken whether the epoch comes
+// from new randomness: somebody left, or time passed.
+func RekeyIsFresh(body []byte) bool { return len(body) > 56 && body[56] == howFresh }
+
 // parse reads what append wrote and holds it to every rule of its own.
 func (r *rekey) parse(b []byte, s Suite) bool {
 	if len(b) < rekeyHead || len(b) > MaxRekey {

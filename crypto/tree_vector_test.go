@@ -100,7 +100,7 @@ func TestTree_MatchesItsGoldenFileAndTheFormulas(t *testing.T) {
 		t.Error(err)
 	}
 	v.add("epoch_notice", a.AppendEpochNotice(nil, EpochNotice{Epoch: 2, KeyID: e.keyID, Closed: 1, Finals: []Final{{1, 0x1234}}}))
-	v.compare(t, "seeds/tree.txt", "A key tree of four leaves: leaf 1 is removed and taken by another member, to epoch 2 of the session in\n"+
+	v.compare(t, "tree.txt", "A key tree of four leaves: leaf 1 is removed and taken by another member, to epoch 2 of the session in\n"+
 		"keyschedule.txt. The signing key is made of its seed; node keys 0 and 5 and path secret 1 are given.\n")
 	gr := &Path{suite: AES256GCM, epoch: 1, witness: NewWitness(session, 1, a.public),
 		hidden: &veil[pathKeys]{&pathKeys{leaf0, {9}, {9}}}}
