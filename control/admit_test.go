@@ -266,7 +266,7 @@ func TestSendersBeyondOneWelcomeFollowAtOnce(t *testing.T) {
 	for i := range uint32(all) {
 		w.Senders = append(w.Senders, Peer{ID: 100 + i, Addr: leafAddr(2)})
 	}
-	s.must(s.root.SetEpoch(s.now, 1, Step, nil, []Welcome{w}))
+	s.must(s.root.SetEpoch(s.now, 1, Step, []Welcome{w}))
 	s.settle()
 	wantTypes(t, "root", s.toLeaf[id], TypeWelcome, TypeSenders, TypeSenders)
 	var got []Peer

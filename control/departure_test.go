@@ -76,7 +76,6 @@ func TestReadyMayNameALaterEpochThanWelcome(t *testing.T) {
 	wantCode(t, s.leaves[id].Ready(s.now, Ready{Epoch: 2}), transport.WSAEINVAL)
 	s.must(s.leaves[id].Ready(s.now, Ready{Epoch: 2, Addr: leafAddr(id)}))
 	s.must(s.leaves[id].Rekeyed(s.now, 2)) // said already: nothing goes out
-	wantCode(t, s.leaves[id].Rekeyed(s.now, 3), transport.WSAEINVAL)
 	s.settle()
 	if e := s.one(EpochReady, 0); e.Epoch != 2 || !slices.Equal(e.Joining, []uint32{id}) {
 		t.Errorf("ready: %+v", e)
@@ -178,7 +177,7 @@ func TestALeafThatNeverCatchesUpIsGivenUp(t *testing.T) {
 func TestALeafGivesUpOnAnEpochItCannotTakeUp(t *testing.T) {
 	l := leafAt(t, member)
 	start := epochZero.Add(300 * time.Millisecond)
-	l.Handle(start, RootID, Rekey{Kind: Step, Epoch: 4}.Append(nil))
+	l.Handle(start, RootID, Rekey{Epoch: 4}.Append(nil))
 	for l.phase != over {
 		now := l.NextTimeout()
 		l.Heard(now)
@@ -194,7 +193,7 @@ func TestALeafGivesUpOnAnEpochItCannotTakeUp(t *testing.T) {
 
 func TestReadyDoesNotGoBackOnRekeyed(t *testing.T) {
 	l := leafAt(t, entering)
-	l.Handle(epochZero, RootID, Rekey{Kind: Step, Epoch: 4}.Append(nil))
+	l.Handle(epochZero, RootID, Rekey{Epoch: 4}.Append(nil))
 	if err := l.Rekeyed(epochZero, 4); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@
 //	  (joins the group)
 //	  READY ------>
 //	  <------ START                  counted in: R244
-//	  <--> BEAT, CHAT; <- REKEY, SENDERS, NOTICE; REKEYED ->
+//	  <--> BEAT, CHAT; <- REKEY, SENDERS, NOTICE; REKEYED, RESYNC ->
 //	  BYE <------->                  or REFUSE, before WELCOME
 //
 // # Machines
@@ -70,7 +70,11 @@
 // # Epochs
 //
 // That a leaf must know epoch n is a value, told minus acknowledged; a rekey
-// that overtakes another needs no special case. Joiners are served in batches,
+// that overtakes another needs no special case. The news itself goes to the group
+// and not through here: a leaf's shell calls Rekeyed when it has the keys, Behind
+// when it cannot follow. A BEAT names the newest epoch, and one goes at once to
+// who has not answered within 500 ms; a leaf that does not catch up asks with
+// RESYNC, once a second, which is Lagging at the root, and Grant answers it. Joiners are served in batches,
 // one at a time, by a step. A departure of anybody who was sent WELCOME asks
 // for a fresh epoch at once, overtakes what is pending and carries its joiners
 // along; departures within 50 ms share one. EpochReady comes when all have
@@ -107,8 +111,8 @@
 //     at somebody else by a leaf.
 //   - Nothing limits how many frames a member may send in a second; the shell's
 //     reading pace does.
-//   - A rekey goes to every leaf in a frame of its own, so a departure costs as
-//     many frames as there are leaves.
+//   - Every leaf acknowledges every epoch: a change of keys brings the root as many
+//     short frames as there are leaves.
 //   - An answer that crosses the request's withdrawal is reported by Failed,
 //     not by Answer.
 //   - Connect data and side chat messages are limited to 64 KiB.

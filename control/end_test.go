@@ -70,7 +70,7 @@ func TestR216_R217_R219_CloseEndsTheSessionForAll(t *testing.T) {
 		t.Errorf("a join to a session that is over: %v", e.Code)
 	}
 	s.one(Hangup, late)
-	wantCode(t, s.root.SetEpoch(s.now, 99, Fresh, nil, nil), transport.WSAENOTCONN)
+	wantCode(t, s.root.SetEpoch(s.now, 99, Fresh, nil), transport.WSAENOTCONN)
 }
 
 func TestR225_SilenceAbortsAndResetResets(t *testing.T) {

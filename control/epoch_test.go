@@ -148,10 +148,10 @@ func TestSetEpochRefusesWhatNoLeafWouldTake(t *testing.T) {
 	bad := sampleWelcome(id)
 	bad.Params.Streams = nil
 	for name, err := range map[string]error{
-		"same number": s.root.SetEpoch(s.now, 1, Fresh, nil, nil),
-		"no kind":     s.root.SetEpoch(s.now, 2, 0, nil, nil),
-		"long body":   s.root.SetEpoch(s.now, 2, Fresh, make([]byte, MaxBody+1), nil),
-		"bad welcome": s.root.SetEpoch(s.now, 2, Fresh, nil, []Welcome{bad}),
+		"same number": s.root.SetEpoch(s.now, 1, Fresh, nil),
+		"no kind":     s.root.SetEpoch(s.now, 2, 0, nil),
+		"long state":  s.root.Grant(s.now, id, make([]byte, MaxState+1)),
+		"bad welcome": s.root.SetEpoch(s.now, 2, Fresh, []Welcome{bad}),
 	} {
 		if transport.CodeOf(err) != transport.WSAEINVAL {
 			t.Errorf("%s: %v", name, err)
@@ -161,25 +161,10 @@ func TestSetEpochRefusesWhatNoLeafWouldTake(t *testing.T) {
 	if i, _ := s.root.Leaf(id); i.Acked != 1 || s.root.rekey.epoch != 1 {
 		t.Error("a refused call changed something")
 	}
-	s.must(s.root.SetEpoch(s.now, 2, Fresh, make([]byte, MaxBody), nil))
+	s.must(s.root.SetEpoch(s.now, 2, Fresh, nil))
+	s.must(s.root.Grant(s.now, id, make([]byte, MaxState)))
 	s.settle()
-	if e := s.leafOne(id, Rekeying); len(e.Rekey.Body) != MaxBody || !e.Rekey.AtOnce || e.Rekey.Kind != Fresh {
+	if e := s.leafOne(id, Rekeying); len(e.Rekey.State) != MaxState || e.Rekey.Epoch != 2 {
 		t.Errorf("%+v", e)
-	}
-}
-
-func TestOneRekeyFrameServesAllLeaves(t *testing.T) {
-	s := newScene(t, RootConfig{})
-	s.joins()
-	s.joins()
-	s.must(s.root.SetEpoch(s.now, 9, Fresh, make([]byte, 1000), nil))
-	var frames [][]byte
-	for o, ok := s.root.Poll(); ok; o, ok = s.root.Poll() {
-		if o.Event.Kind == 0 {
-			frames = append(frames, o.Frame)
-		}
-	}
-	if len(frames) != 2 || &frames[0][0] != &frames[1][0] {
-		t.Errorf("%d frames, shared %v", len(frames), len(frames) == 2 && &frames[0][0] == &frames[1][0])
 	}
 }

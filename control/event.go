@@ -28,6 +28,7 @@ const (
 	EpochReady                       // Epoch may be used; the leaves in Joining wait for Start, and are named again until it comes
 	Joined                           // the leaf is a member: Join, Addr
 	Left                             // a member is gone: Code, Text, Edges, Own
+	Lagging                          // a leaf has missed an epoch: answer with Grant
 	Hangup                           // write out what is queued, then close this connection; exactly once, and nothing follows for this id
 )
 
@@ -35,7 +36,7 @@ const (
 const (
 	Invited  EventKind = iota + 16 // answer with Answer: Invite
 	Welcomed                       // open sockets, join the group, then call Ready: Welcome
-	Rekeying                       // take up the epoch, then call Rekeyed: Rekey
+	Rekeying                       // take up the epoch that was granted, then call Rekeyed: Rekey
 	SendersChanged
 	Noticed // the root waits for this leaf no more, or again: Notice
 	Started // a member from here: Epoch, Edges
@@ -50,7 +51,7 @@ const (
 
 var eventNames = map[EventKind]string{
 	Requested: "requested", Withdrawn: "withdrawn", Accepted: "accepted", Failed: "failed",
-	EpochWanted: "epoch wanted", EpochReady: "epoch ready", Joined: "joined", Left: "left", Hangup: "hang up",
+	EpochWanted: "epoch wanted", EpochReady: "epoch ready", Joined: "joined", Left: "left", Lagging: "lagging", Hangup: "hang up",
 	Invited: "invited", Welcomed: "welcomed", Rekeying: "rekeying", SendersChanged: "senders changed",
 	Noticed: "noticed", Started: "started", Closed: "closed", Chatted: "chatted", Beaten: "beaten",
 }

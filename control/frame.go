@@ -23,8 +23,7 @@ const (
 	MaxName        = 255      // a session's name, bytes of UTF-8
 	MaxToken       = 1 << 10  // a leaf's token for the authorizer
 	MaxQoS         = 512      // flow specifications, opaque here
-	MaxState       = 1 << 10  // the epoch's state in WELCOME, opaque here
-	MaxBody        = 1<<20 - 64
+	MaxState       = 1 << 10  // the epoch's state in WELCOME and REKEY, opaque here
 	MaxSuites      = 16
 	MaxStreams     = 16
 	MaxSenders     = 1024 // entries of one SENDERS list
@@ -42,16 +41,17 @@ const (
 	TypeWelcome Type = 4  // root: you are in, this is what you need
 	TypeReady   Type = 5  // leaf: I have joined the group
 	TypeStart   Type = 6  // root: you are counted from here on
-	TypeRekey   Type = 7  // root: the next epoch
+	TypeRekey   Type = 7  // root: the newest epoch, for this leaf alone
 	TypeRekeyed Type = 8  // leaf: I have it
 	TypeSenders Type = 9  // root: who may send for the group
 	TypeChat    Type = 10 // either: a side chat message
 	TypeBeat    Type = 11 // either: I live, and this is how far I have sent
 	TypeBye     Type = 12 // either: over, and why; ends the connection
 	TypeNotice  Type = 13 // root: what it thinks of this leaf's pace
+	TypeResync  Type = 14 // leaf: I have missed an epoch
 )
 
-var typeNames = [...]string{"", "JOIN", "INVITE", "REFUSE", "WELCOME", "READY", "START", "REKEY", "REKEYED", "SENDERS", "CHAT", "BEAT", "BYE", "NOTICE"}
+var typeNames = [...]string{"", "JOIN", "INVITE", "REFUSE", "WELCOME", "READY", "START", "REKEY", "REKEYED", "SENDERS", "CHAT", "BEAT", "BYE", "NOTICE", "RESYNC"}
 
 // String is the name used in docs/wire.md.
 func (t Type) String() string {
@@ -61,7 +61,7 @@ func (t Type) String() string {
 	return "unknown"
 }
 
-func (t Type) known() bool { return t >= TypeJoin && t <= TypeNotice }
+func (t Type) known() bool { return t >= TypeJoin && t <= TypeResync }
 
 // headSize is the length field and the type.
 const headSize = 5

@@ -30,7 +30,7 @@ func (s *script) frame() []byte {
 		s.b = s.b[n:]
 		return raw
 	}
-	b := bytes.Clone(sampleOf(Type(t % 15)))
+	b := bytes.Clone(sampleOf(Type(t % 16)))
 	switch s.next() % 8 {
 	case 0:
 		b = b[:int(s.next())%(len(b)+1)]
@@ -52,7 +52,7 @@ var leafSeed = []byte{5, 0, 102, 3, 2, 0, 4, 2, 7, 3, 0, 6, 2, 0, 13, 2, 0, 7, 2
 
 // rootInput gives the machine one input of the script's choice.
 func rootInput(r *Root, s *script, now *time.Time, last *uint32) {
-	op := s.next() % 19
+	op := s.next() % 20
 	id := RootID + 1 + uint32(s.next()%8)
 	if op != 0 && id > *last {
 		id = *last
@@ -72,7 +72,7 @@ func rootInput(r *Root, s *script, now *time.Time, last *uint32) {
 	case 4:
 		_ = r.Answer(*now, id, Answer{Verdict: Verdict(s.next() % 5), Role: Role(s.next() % 4), Callee: make([]byte, s.next())})
 	case 5:
-		_ = r.SetEpoch(*now, r.rekey.epoch+uint64(s.next()%3), Kind(s.next()%4), nil, []Welcome{sampleWelcome(id), sampleWelcome(id + 1)})
+		_ = r.SetEpoch(*now, r.rekey.epoch+uint64(s.next()%3), Kind(s.next()%4), []Welcome{sampleWelcome(id), sampleWelcome(id + 1)})
 	case 6:
 		_ = r.Start(*now, id, nil)
 	case 7:
@@ -102,6 +102,8 @@ func rootInput(r *Root, s *script, now *time.Time, last *uint32) {
 		}
 	case 18:
 		_ = r.Notice(*now, id, Notice{Standing: s.next() % 3, Reason: s.next()})
+	case 19:
+		_ = r.Grant(*now, id, make([]byte, s.next()))
 	}
 }
 
@@ -142,7 +144,7 @@ func FuzzRoot(f *testing.F) {
 
 // leafInput gives the machine one input of the script's choice.
 func leafInput(l *Leaf, s *script, now *time.Time) {
-	switch s.next() % 12 {
+	switch s.next() % 13 {
 	case 0, 1, 2, 3:
 		l.Handle(*now, RootID, s.frame())
 	case 4:
@@ -167,6 +169,8 @@ func leafInput(l *Leaf, s *script, now *time.Time) {
 	case 10:
 		_ = l.SetEdges(make([]Edge, s.next()%18))
 		l.Heard(*now)
+	case 12:
+		_ = l.Behind(*now)
 	case 11:
 		if s.next() > 240 {
 			_ = l.Leave(*now, transport.Code(s.next()), "", nil)

@@ -40,6 +40,7 @@ func FuzzParseReady(f *testing.F)   { fuzzParser(f, "ready", ParseReady) }
 func FuzzParseStart(f *testing.F)   { fuzzParser(f, "start", ParseStart) }
 func FuzzParseRekey(f *testing.F)   { fuzzParser(f, "rekey", ParseRekey) }
 func FuzzParseRekeyed(f *testing.F) { fuzzParser(f, "rekeyed", ParseRekeyed) }
+func FuzzParseResync(f *testing.F)  { fuzzParser(f, "resync", ParseResync) }
 func FuzzParseSenders(f *testing.F) { fuzzParser(f, "senders", ParseSenders) }
 func FuzzParseChat(f *testing.F)    { fuzzParser(f, "chat", ParseChat) }
 func FuzzParseBeat(f *testing.F)    { fuzzParser(f, "beat", ParseBeat) }

@@ -50,7 +50,7 @@ func rootAt(t *testing.T, st state) (*scene, uint32, uint32) {
 	return s, id, other
 }
 
-var allTypes = []Type{0, TypeJoin, TypeInvite, TypeRefuse, TypeWelcome, TypeReady, TypeStart, TypeRekey, TypeRekeyed, TypeSenders, TypeChat, TypeBeat, TypeBye, TypeNotice, 14, 255}
+var allTypes = []Type{0, TypeJoin, TypeInvite, TypeRefuse, TypeWelcome, TypeReady, TypeStart, TypeRekey, TypeRekeyed, TypeSenders, TypeChat, TypeBeat, TypeBye, TypeNotice, TypeResync, 15, 255}
 
 // sampleOf is a well-formed frame of type t, or an empty one of an unknown type.
 func sampleOf(t Type) []byte {
@@ -62,6 +62,8 @@ func sampleOf(t Type) []byte {
 		return Ready{1, leafAddr(3)}.Append(nil)
 	case TypeRekeyed:
 		return Rekeyed{1}.Append(nil)
+	case TypeResync:
+		return Resync{1}.Append(nil)
 	}
 	return frameOfType(t)
 }
@@ -73,9 +75,9 @@ func TestEveryFrameInEveryStateOfTheRoot(t *testing.T) {
 		accepted: {TypeBeat, TypeBye},
 		queued:   {TypeBeat, TypeBye},
 		admitted: {TypeBeat, TypeBye},
-		welcomed: {TypeReady, TypeRekeyed, TypeBeat, TypeBye},
-		ready:    {TypeRekeyed, TypeBeat, TypeBye},
-		joined:   {TypeRekeyed, TypeChat, TypeBeat, TypeBye},
+		welcomed: {TypeReady, TypeRekeyed, TypeResync, TypeBeat, TypeBye},
+		ready:    {TypeRekeyed, TypeResync, TypeBeat, TypeBye},
+		joined:   {TypeRekeyed, TypeResync, TypeChat, TypeBeat, TypeBye},
 	}
 	for st := proven; st < states; st++ {
 		for _, typ := range allTypes {
@@ -140,7 +142,7 @@ func TestMalformedFramesInTurnCloseTheConnection(t *testing.T) {
 	for _, c := range []struct {
 		st  state
 		typ Type
-	}{{proven, TypeJoin}, {inviting, TypeJoin}, {inviting, TypeRefuse}, {welcomed, TypeReady}, {joined, TypeRekeyed}, {joined, TypeBeat}, {joined, TypeBye}, {queued, TypeBye}} {
+	}{{proven, TypeJoin}, {inviting, TypeJoin}, {inviting, TypeRefuse}, {welcomed, TypeReady}, {joined, TypeRekeyed}, {joined, TypeResync}, {joined, TypeBeat}, {joined, TypeBye}, {queued, TypeBye}} {
 		whole := sampleOf(c.typ)
 		for _, n := range []int{0, 1, 4, headSize, headSize + 1, len(whole) - 1} {
 			cut := bytes.Clone(whole[:n])
@@ -238,7 +240,7 @@ func TestAnEpochNobodyGaveIsAFault(t *testing.T) {
 	for _, c := range []struct {
 		st    state
 		frame []byte
-	}{{joined, Rekeyed{99}.Append(nil)}, {welcomed, Ready{99, leafAddr(2)}.Append(nil)}, {welcomed, Ready{0, leafAddr(2)}.Append(nil)}} {
+	}{{joined, Rekeyed{99}.Append(nil)}, {joined, Resync{99}.Append(nil)}, {welcomed, Ready{99, leafAddr(2)}.Append(nil)}, {welcomed, Ready{0, leafAddr(2)}.Append(nil)}} {
 		s, id, other := rootAt(t, c.st)
 		s.root.Handle(s.now, id, c.frame)
 		s.settle()
@@ -347,10 +349,8 @@ func TestALeafTakesNoEpochBackwards(t *testing.T) {
 		ph    phase
 		frame []byte
 	}{
-		"the same again": {member, Rekey{Kind: Step, Epoch: 3}.Append(nil)},
-		"an older one":   {member, Rekey{Kind: Fresh, Epoch: 2}.Append(nil)},
-		"start ahead":    {prepared, Start{Epoch: 4}.Append(nil)},
-		"welcome at 0":   {joining, sampleWelcome(2).Append(nil)},
+		"none at all":  {member, Rekey{}.Append(nil)},
+		"welcome at 0": {joining, sampleWelcome(2).Append(nil)},
 	} {
 		l := leafAt(t, c.ph)
 		l.Handle(epochZero, RootID, c.frame)
@@ -364,11 +364,13 @@ func TestCallsOutOfTurnChangeNothing(t *testing.T) {
 	for ph := idle; ph < phases; ph++ {
 		l := leafAt(t, ph)
 		errs := map[string]error{
-			"Join":    l.Join(epochZero, Join{Role: 9}),
-			"Answer":  l.Answer(epochZero, Answer{}, Join{}),
-			"Ready":   l.Ready(epochZero, Ready{}),
-			"Rekeyed": l.Rekeyed(epochZero, 99),
-			"Leave":   l.Leave(epochZero, 0, "", make([]Edge, 20)),
+			"Join":   l.Join(epochZero, Join{Role: 9}),
+			"Answer": l.Answer(epochZero, Answer{}, Join{}),
+			"Ready":  l.Ready(epochZero, Ready{}),
+			"Leave":  l.Leave(epochZero, 0, "", make([]Edge, 20)),
+		}
+		if ph < entering || ph == over {
+			errs["Rekeyed"], errs["Behind"] = l.Rekeyed(epochZero, 99), l.Behind(epochZero)
 		}
 		if ph != member {
 			errs["Chat"] = l.Chat(epochZero, nil)

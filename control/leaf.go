@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,6 +17,8 @@ type LeafConfig struct {
 	JoinTimeout time.Duration
 	// Silence is as in RootConfig.
 	Silence time.Duration
+	// Seed spreads the leaves' RESYNCs in time. Any number, another at each leaf.
+	Seed uint64
 }
 
 // phase is where a leaf stands.
@@ -47,12 +50,16 @@ type Leaf struct {
 	c      LeafConfig
 	every  time.Duration
 	phase  phase
-	role   Role  // its own
-	root   Role  // the root's towards it
-	room   int32 // for callee data: what this side stated, or considering what the root stated
-	told   uint64
+	role   Role   // its own
+	root   Role   // the root's towards it
+	room   int32  // for callee data: what this side stated, or considering what the root stated
+	told   uint64 // the newest epoch that it knows of
+	has    uint64 // and the newest whose keys it has
 	acked  uint64
 	toldAt time.Time
+	askAt  time.Time // when RESYNC is due; zero: it is not
+	asked  time.Time // when it last went
+	rng    *rand.Rand
 	heard  time.Time
 	beat   time.Time
 	wait   time.Time
@@ -68,6 +75,7 @@ type LeafStats struct {
 	Beats  uint64 // heard
 	Late   uint64 // frames and calls after the end
 	Pauses uint64 // times this side slept through its beats
+	Asked  uint64 // RESYNCs sent
 	Faults Faults
 }
 
@@ -77,7 +85,7 @@ func NewLeaf(now time.Time, c LeafConfig) *Leaf {
 	c.JoinTimeout = positive(c.JoinTimeout, time.Minute)
 	c.Silence = silence(c.Silence)
 	every := c.Silence / 5
-	return &Leaf{c: c, every: every, heard: now, beat: now.Add(every), wait: now.Add(joinWait), last: now}
+	return &Leaf{c: c, every: every, heard: now, beat: now.Add(every), wait: now.Add(joinWait), last: now, rng: rand.New(rand.NewPCG(c.Seed, 14))}
 }
 
 // Join asks the root to be let in.
@@ -140,7 +148,7 @@ func (l *Leaf) Answer(now time.Time, a Answer, j Join) error {
 }
 
 // Ready tells the root that the group is joined and the epoch of Welcomed, or
-// a later one of Rekeying, is taken up.
+// a later one, is taken up.
 func (l *Leaf) Ready(now time.Time, y Ready) error {
 	switch {
 	case l.phase != entering:
@@ -152,23 +160,25 @@ func (l *Leaf) Ready(now time.Time, y Ready) error {
 	}
 	l.wake(now)
 	l.acked = y.Epoch
+	l.have(y.Epoch)
 	l.enter(now, prepared, readyWait)
 	l.out.frame(RootID, y.Append(nil))
 	return nil
 }
 
-// Rekeyed tells the root that the epoch of Rekeying is taken up.
+// Rekeyed tells the root that an epoch is taken up: that of Rekeying, or one
+// that the group has told of.
 func (l *Leaf) Rekeyed(now time.Time, epoch uint64) error {
 	switch {
 	case l.phase < entering || l.phase == over:
 		return l.gone("rekey", transport.WSAENOTCONN)
-	case epoch > l.told:
-		return invalid("an epoch that was not given")
 	case epoch <= l.acked:
 		return nil
 	}
 	l.wake(now)
+	l.told = max(l.told, epoch)
 	l.acked = epoch
+	l.have(epoch)
 	l.stats.Epochs++
 	l.out.frame(RootID, Rekeyed{epoch}.Append(nil))
 	return nil

@@ -78,7 +78,7 @@ func (l *Leaf) dispatch(now time.Time, frame []byte) error {
 		}
 		l.end(now, ending{by: peer, code: b.Code, text: b.Text, edges: b.Edges})
 	default:
-		return l.handleNews(frame)
+		return l.handleNews(now, frame)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (l *Leaf) handleWelcome(now time.Time, frame []byte) error {
 		return nil
 	}
 	w = w.clone()
-	l.root, l.told, l.toldAt = w.Role, w.Epoch, now
+	l.root, l.told, l.has, l.toldAt = w.Role, w.Epoch, w.Epoch, now
 	l.enter(now, entering, readyWait)
 	l.event(Event{Kind: Welcomed, Epoch: w.Epoch, Welcome: &w})
 	return nil
@@ -121,35 +121,14 @@ func (l *Leaf) handleStart(now time.Time, frame []byte) error {
 	if err != nil {
 		return err
 	}
-	if t.Epoch > l.told {
-		return FaultValue
-	}
 	l.enter(now, member, 0)
+	l.learn(now, t.Epoch)
 	l.event(Event{Kind: Started, Epoch: t.Epoch, Edges: t.Edges})
 	return nil
 }
 
-// handleRekey takes the next epoch. One that overtakes another is no special
-// case: the newest is what has to be known.
-func (l *Leaf) handleRekey(now time.Time, frame []byte) error {
-	k, err := ParseRekey(frame)
-	if err != nil {
-		return err
-	}
-	if k.Epoch <= l.told {
-		return FaultValue
-	}
-	k = k.clone()
-	if l.acked == l.told {
-		l.toldAt = now
-	}
-	l.told = k.Epoch
-	l.event(Event{Kind: Rekeying, Epoch: k.Epoch, Rekey: &k})
-	return nil
-}
-
 // handleNews takes what changes nothing here: SENDERS, NOTICE, CHAT, BEAT.
-func (l *Leaf) handleNews(frame []byte) error {
+func (l *Leaf) handleNews(now time.Time, frame []byte) error {
 	switch TypeOf(frame) {
 	case TypeSenders:
 		c, err := ParseSenders(frame)
@@ -178,6 +157,7 @@ func (l *Leaf) handleNews(frame []byte) error {
 			return err
 		}
 		l.stats.Beats++
+		l.learn(now, b.Epoch)
 		if l.phase == member {
 			l.event(Event{Kind: Beaten, Epoch: b.Epoch, Edges: b.Edges})
 		}
@@ -225,7 +205,7 @@ func (l *Leaf) NextTimeout() time.Time {
 	if l.acked < l.told {
 		t = earlier(t, l.toldAt.Add(ackWait))
 	}
-	return t
+	return earlier(t, l.askAt)
 }
 
 // Advance lets time-outs happen and a beat be sent.
@@ -246,6 +226,8 @@ func (l *Leaf) Advance(now time.Time) {
 		l.end(now, e)
 	case l.acked < l.told && past(l.toldAt.Add(ackWait)):
 		l.end(now, ending{by: machine, code: transport.WSAECONNABORTED, text: fmt.Sprintf("epoch %d not taken up within %v", l.told, ackWait)})
+	case !l.askAt.IsZero() && past(l.askAt):
+		l.resync(now)
 	case past(l.beat):
 		l.beat = now.Add(l.every)
 		b := Beat{Epoch: l.acked}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"slices"
 	"time"
 
 	"github.com/joinleaf/joinleaf/transport"
@@ -20,6 +21,8 @@ func (m *model) rootShell(e Event) {
 		for _, id := range e.Joining {
 			m.after(m.upTo(20*time.Millisecond), func() { _ = m.root.Start(m.now, id, nil) })
 		}
+	case Lagging:
+		_ = m.root.Grant(m.now, e.ID, []byte("state"))
 	case Joined:
 		n := m.leaves[e.ID-RootID-1]
 		if e.Join.From != n.from {
@@ -98,14 +101,43 @@ func (m *model) work() {
 		if m.root.rekey.settling {
 			m.saw["overtaken"]++
 		}
-		if err := m.root.SetEpoch(m.now, number, kind, []byte("body"), ws); err != nil {
+		in := slices.Concat(m.root.in(welcomed), m.root.in(ready), m.root.in(joined))
+		if err := m.root.SetEpoch(m.now, number, kind, ws); err != nil {
 			m.fail("set epoch: %v", err)
 		}
+		m.multicast(number, in)
 		if e.Fresh {
 			m.freshes = append(m.freshes, number)
 		}
 		m.work()
 	})
+}
+
+// multicast tells an epoch to those who are in, out of order and with losses: a
+// member follows from the one before only, and is told so by what comes later.
+func (m *model) multicast(number uint64, in []uint32) {
+	for _, id := range in {
+		n := m.leaves[id-RootID-1]
+		m.w.known[id] = number // it is sealed for it, whether it comes or not
+		if n.deaf || m.odds(4) {
+			m.saw["missed"]++
+			continue
+		}
+		m.after(m.upTo(80*time.Millisecond), func() {
+			switch {
+			case n.told+1 == number && !n.lazy:
+				m.took(n, number)
+			case n.told < number:
+				_ = n.l.Behind(m.now)
+			}
+		})
+	}
+}
+
+// took notes that a leaf's shell has the keys of an epoch.
+func (m *model) took(n *modelLeaf, epoch uint64) {
+	n.told = max(n.told, epoch)
+	_ = n.l.Rekeyed(m.now, epoch)
 }
 
 // leafShell plays a leaf's shell.
@@ -127,8 +159,7 @@ func (m *model) leafShell(n *modelLeaf, e Event) {
 		n.told = e.Epoch
 		m.after(wait, func() { _ = n.l.Ready(m.now, Ready{Epoch: n.told, Addr: leafAddr(n.id)}) })
 	case Rekeying:
-		n.told = e.Epoch
-		m.after(wait, func() { _ = n.l.Rekeyed(m.now, e.Epoch) })
+		m.after(wait, func() { m.took(n, e.Epoch) })
 	case Started:
 		n.started++
 	case Noticed:

@@ -43,6 +43,7 @@ type modelLeaf struct {
 	closed, started int
 	after           bool // something followed Closed
 	lazy            bool // its shell answers late, or never
+	deaf            bool // it hears nothing of the group
 	told            uint64
 	from            From
 	notices, heard  []Notice // sent to it, and what it was told of
@@ -91,12 +92,12 @@ func (m *model) after(d time.Duration, do func()) {
 
 // connect adds a leaf that asks or is invited.
 func (m *model) connect() {
-	n := &modelLeaf{id: RootID + 1 + uint32(len(m.leaves)), lazy: m.odds(8)}
+	n := &modelLeaf{id: RootID + 1 + uint32(len(m.leaves)), lazy: m.odds(8), deaf: m.odds(8)}
 	n.from = From{FromKind(m.rng.IntN(4)), 0}
 	if n.from.Kind >= FromNumber {
 		n.from.N = m.rng.Uint64()
 	}
-	n.l = NewLeaf(m.now, LeafConfig{JoinTimeout: 9 * time.Second})
+	n.l = NewLeaf(m.now, LeafConfig{JoinTimeout: 9 * time.Second, Seed: m.seed + uint64(n.id)})
 	m.leaves = append(m.leaves, n)
 	if err := m.root.Open(m.now, n.id, leafAddr(n.id)); err != nil {
 		m.fail("open: %v", err)
@@ -309,7 +310,7 @@ func TestModelOfManyLeavesComesToRestConsistent(t *testing.T) {
 	}
 	for _, k := range []string{
 		"requested", "withdrawn", "accepted", "failed", "epoch wanted", "epoch ready", "joined", "left", "hang up",
-		"invited", "evicted", "reset", "silenced", "deferred", "tombstone", "gone while shown", "overtaken", "members at rest", "noticed",
+		"invited", "evicted", "reset", "silenced", "deferred", "tombstone", "gone while shown", "overtaken", "members at rest", "noticed", "missed", "lagging",
 	} {
 		if saw[k] < 10 {
 			t.Errorf("%q happened %d times: the model tests too little", k, saw[k])

@@ -25,39 +25,36 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// Rekey gives a member the next epoch.
+// Rekey gives one member the newest epoch and all that goes with it: the answer
+// to RESYNC, and for who does not hear the group.
 type Rekey struct {
-	Kind   Kind
-	AtOnce bool // the root seals under it without waiting for acknowledgements
-	Epoch  uint64
-	Body   Secret // crypto's bytes
+	Epoch uint64
+	Used  bool   // the root seals under it already
+	State Secret // crypto's bytes, as in WELCOME
 }
 
 // REKEY:
 //
-//	kind(1) at once(1) epoch(8) body(bytes)
+//	epoch(8) used(1) state(bytes)
 
 // Append appends the whole frame to b.
 func (r Rekey) Append(b []byte) []byte {
 	b, start := begin(b, TypeRekey)
-	var now byte
-	if r.AtOnce {
-		now = 1
-	}
-	b = append(b, byte(r.Kind), now)
 	b = binary.BigEndian.AppendUint64(b, r.Epoch)
-	return finish(appendBytes(b, r.Body), start)
+	var used byte
+	if r.Used {
+		used = 1
+	}
+	return finish(appendBytes(append(b, used), r.State), start)
 }
 
-// ParseRekey reads a REKEY. Body points into frame.
+// ParseRekey reads a REKEY. State points into frame.
 func ParseRekey(frame []byte) (Rekey, error) {
 	s := open(frame, TypeRekey)
-	r := Rekey{Kind: Kind(s.u8())}
-	now := s.u8()
-	s.check(r.Kind == Step || r.Kind == Fresh, FaultValue)
-	s.check(now <= 1, FaultValue)
-	r.AtOnce = now == 1
-	r.Epoch, r.Body = s.u64(), s.bytes(MaxBody)
+	r := Rekey{Epoch: s.u64()}
+	used := s.u8()
+	s.check(used <= 1, FaultValue)
+	r.Used, r.State = used == 1, s.bytes(MaxState)
 	if err := s.end(); err != nil {
 		return Rekey{}, err
 	}
@@ -65,7 +62,7 @@ func ParseRekey(frame []byte) (Rekey, error) {
 }
 
 func (r Rekey) clone() Rekey {
-	r.Body = bytes.Clone(r.Body)
+	r.State = bytes.Clone(r.State)
 	return r
 }
 
@@ -74,22 +71,44 @@ type Rekeyed struct {
 	Epoch uint64
 }
 
-// REKEYED:
+// REKEYED and RESYNC:
 //
 //	epoch(8)
 
 // Append appends the whole frame to b.
-func (r Rekeyed) Append(b []byte) []byte {
-	b, start := begin(b, TypeRekeyed)
-	return finish(binary.BigEndian.AppendUint64(b, r.Epoch), start)
-}
+func (r Rekeyed) Append(b []byte) []byte { return appendEpoch(b, TypeRekeyed, r.Epoch) }
 
 // ParseRekeyed reads a REKEYED.
 func ParseRekeyed(frame []byte) (Rekeyed, error) {
-	s := open(frame, TypeRekeyed)
-	r := Rekeyed{Epoch: s.u64()}
+	epoch, err := parseEpoch(frame, TypeRekeyed)
+	return Rekeyed{epoch}, err
+}
+
+// Resync says that the leaf knows of a newer epoch than the one it holds, and
+// has not been able to follow.
+type Resync struct {
+	Epoch uint64 // that it holds
+}
+
+// Append appends the whole frame to b.
+func (r Resync) Append(b []byte) []byte { return appendEpoch(b, TypeResync, r.Epoch) }
+
+// ParseResync reads a RESYNC.
+func ParseResync(frame []byte) (Resync, error) {
+	epoch, err := parseEpoch(frame, TypeResync)
+	return Resync{epoch}, err
+}
+
+func appendEpoch(b []byte, t Type, epoch uint64) []byte {
+	b, start := begin(b, t)
+	return finish(binary.BigEndian.AppendUint64(b, epoch), start)
+}
+
+func parseEpoch(frame []byte, t Type) (uint64, error) {
+	s := open(frame, t)
+	epoch := s.u64()
 	if err := s.end(); err != nil {
-		return Rekeyed{}, err
+		return 0, err
 	}
-	return r, nil
+	return epoch, nil
 }

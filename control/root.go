@@ -15,8 +15,9 @@ const (
 	readyWait = 10 * time.Second       // every step of a joiner after its request was accepted
 	ackWait   = 10 * time.Second       // REKEYED
 	settle    = 500 * time.Millisecond // after SetEpoch, for those who answer late
+	grantGap  = 500 * time.Millisecond // between two answers to one leaf's RESYNC; it asks once a second
 	rekeyGap  = 50 * time.Millisecond  // between epochs: fresh ones always, steps of a large session
-	tellCost  = 50 * time.Microsecond  // gap between steps per leaf that must be told
+	tellCost  = 50 * time.Microsecond  // gap between steps per leaf that must answer
 )
 
 // RootConfig bounds a Root. Zero is the safe default.
@@ -102,6 +103,8 @@ type conn struct {
 	// acked, and a rekey that overtakes another is no special case.
 	told, acked uint64
 	toldAt      time.Time // when acked was first behind told
+	first       uint64    // the epoch of its WELCOME
+	grantAt     time.Time // no RESYNC is answered earlier than this
 
 	heard, beat time.Time // last frame, next BEAT
 	wait        time.Time // when the state's patience ends; zero: never
@@ -139,6 +142,7 @@ type Root struct {
 type RootStats struct {
 	Opened, Requested, Invited, Refused, Withdrawn, Joined, Left uint64
 	Epochs                                                       uint64
+	Reminded, Resyncs, Granted                                   uint64 // leaves that were slow to know an epoch; that asked for one; that were sent one alone
 	Late                                                         uint64 // frames for a connection that was over
 	Silent                                                       uint64 // connections lost for silence
 	Pauses                                                       uint64 // times this side slept through its beats

@@ -65,13 +65,14 @@ func (r *Root) in(s state) []uint32 {
 	return ids
 }
 
-// SetEpoch gives the session its next epoch: body goes to every leaf that is
-// in, a WELCOME to each joiner. ID, Params, Session, State, Root and Senders
-// of a Welcome are the caller's; Epoch and what Answer was given are filled
-// in. A joiner that is gone is passed over; one that is left out is asked for
-// again: Evict whom no WELCOME can be made for. It may be called unasked, as
-// when a timer wants a fresh epoch.
-func (r *Root) SetEpoch(now time.Time, epoch uint64, kind Kind, body []byte, welcomes []Welcome) error {
+// SetEpoch gives the session its next epoch: every leaf that is in must know it
+// from here on, and a WELCOME goes to each joiner. How those who are in hear of
+// it is the caller's: on the group, by one message for all. ID, Params, Session,
+// State, Root and Senders of a Welcome are the caller's; Epoch and what Answer
+// was given are filled in. A joiner that is gone is passed over; one that is
+// left out is asked for again: Evict whom no WELCOME can be made for. It may be
+// called unasked, as when a timer wants a fresh epoch.
+func (r *Root) SetEpoch(now time.Time, epoch uint64, kind Kind, welcomes []Welcome) error {
 	k := &r.rekey
 	switch {
 	case r.closed:
@@ -80,8 +81,6 @@ func (r *Root) SetEpoch(now time.Time, epoch uint64, kind Kind, body []byte, wel
 		return invalid("epoch numbers rise")
 	case kind != Step && kind != Fresh:
 		return invalid("an epoch is a step or fresh")
-	case len(body) > MaxBody:
-		return invalid("the epoch's body does not fit a frame")
 	}
 	for _, w := range welcomes {
 		if err := w.check(); err != nil {
@@ -102,7 +101,7 @@ func (r *Root) SetEpoch(now time.Time, epoch uint64, kind Kind, body []byte, wel
 	if k.asked == kind || kind == Fresh {
 		k.asked = 0
 	}
-	r.tellEpoch(now, Rekey{Kind: kind, AtOnce: kind == Fresh, Epoch: epoch, Body: body}.Append(nil))
+	r.expectAll(now)
 	for _, w := range welcomes {
 		if c := r.find(w.ID); c != nil && c.state == admitted {
 			r.welcome(now, c, w)
@@ -113,8 +112,8 @@ func (r *Root) SetEpoch(now time.Time, epoch uint64, kind Kind, body []byte, wel
 	return nil
 }
 
-// tellEpoch sends the newest epoch to every leaf that is in; one frame for all.
-func (r *Root) tellEpoch(now time.Time, frame []byte) {
+// expectAll has every leaf that is in owe an answer to the newest epoch.
+func (r *Root) expectAll(now time.Time) {
 	r.rekey.behind = 0
 	for _, c := range r.conns {
 		if c.state < welcomed {
@@ -125,7 +124,6 @@ func (r *Root) tellEpoch(now time.Time, frame []byte) {
 		}
 		c.told = r.rekey.epoch
 		r.rekey.behind++
-		r.out.frame(c.id, frame)
 		r.due.move(c, r.next(c))
 	}
 }
@@ -142,7 +140,7 @@ func (r *Root) welcome(now time.Time, c *conn, w Welcome) {
 	for part := range slices.Chunk(rest, MaxSenders) {
 		r.out.frame(c.id, Senders{Add: part}.Append(nil))
 	}
-	c.told, c.toldAt = w.Epoch, now
+	c.told, c.first, c.toldAt = w.Epoch, w.Epoch, now
 	r.rekey.behind++
 	r.enter(now, c, welcomed, readyWait)
 }
@@ -191,6 +189,9 @@ func (r *Root) settled(now time.Time) {
 		return
 	}
 	k.settling = false
+	if k.behind > 0 {
+		r.remind()
+	}
 	r.out.event(Event{Kind: EpochReady, Epoch: k.epoch, Joining: r.in(ready)})
 	r.pump(now)
 }

@@ -15,6 +15,7 @@ var turns = map[Type][states]bool{
 	TypeRefuse:  {inviting: true},
 	TypeReady:   {welcomed: true},
 	TypeRekeyed: {welcomed: true, ready: true, joined: true},
+	TypeResync:  {welcomed: true, ready: true, joined: true},
 	TypeChat:    {joined: true},
 	TypeBeat:    {true, true, true, true, true, true, true, true},
 	TypeBye:     {true, true, true, true, true, true, true, true},
@@ -60,6 +61,8 @@ func (r *Root) dispatch(now time.Time, c *conn, frame []byte) error {
 			return err
 		}
 		return r.acknowledge(now, c, k.Epoch)
+	case TypeResync:
+		return r.handleResync(now, c, frame)
 	case TypeChat:
 		return r.handleChat(c, frame)
 	case TypeBeat:

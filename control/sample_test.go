@@ -68,8 +68,8 @@ senders: count 2, each id 4, address 18, role 1; callee data, QoS: each 1 = 0 ni
 		ParseReady, `length 4; type 1 = 5 READY; epoch 8; unicast data address: 16 (IPv4 mapped into IPv6), port 2`),
 	frameOf("start", Start{3, []Edge{{0, 1 << 40, 77}, {5, 0, 0}}},
 		ParseStart, `length 4; type 1 = 6 START; epoch 8; edges: count 1, each stream 2, next sequence 8, next message 8`),
-	frameOf("rekey", Rekey{Fresh, true, 4, Secret("wrapped")},
-		ParseRekey, `length 4; type 1 = 7 REKEY; kind 1 (1 step, 2 fresh); in use at once 1 (0, 1); epoch 8; body: length 4, opaque`),
+	frameOf("rekey", Rekey{4, true, Secret("epoch state")},
+		ParseRekey, `length 4; type 1 = 7 REKEY; epoch 8; used 1 (0, 1); state: length 4, opaque`),
 	frameOf("rekeyed", Rekeyed{4}, ParseRekeyed, `length 4; type 1 = 8 REKEYED; epoch 8`),
 	frameOf("senders", Senders{[]Peer{{9, netip.MustParseAddrPort("192.0.2.9:4000"), SendOnly}}, []uint32{3, 5}},
 		ParseSenders, `length 4; type 1 = 9 SENDERS; added: count 2, each id 4, address 18, role 1; removed: count 2, each id 4`),
@@ -81,6 +81,7 @@ senders: count 2, each id 4, address 18, role 1; callee data, QoS: each 1 = 0 ni
 edges: count 1, each stream 2, next sequence 8, next message 8`),
 	frameOf("notice", Notice{Quarantined, 1, "too slow"},
 		ParseNotice, `length 4; type 1 = 13 NOTICE; standing 1 (0 in step, 1 quarantined); reason 1; words: length 2, UTF-8`),
+	frameOf("resync", Resync{3}, ParseResync, `length 4; type 1 = 14 RESYNC; epoch 8`),
 	frameOf("params", func() Params {
 		p := sampleParams()
 		p.Group, p.Source = netip.MustParseAddrPort("[ff35::7:1]:7000"), netip.MustParseAddr("2001:db8::1")

@@ -34,6 +34,7 @@ type scene struct {
 	events    []Event // the root's
 	atLeaf    map[uint32][]Event
 	lastFrame map[uint32][]byte // to the leaf
+	group     bool              // nobody is granted an epoch that did not ask: the group tells
 }
 
 func newScene(t *testing.T, c RootConfig) *scene {
@@ -167,7 +168,14 @@ func (s *scene) setEpoch(kind Kind, joining ...uint32) {
 	for _, id := range joining {
 		ws = append(ws, sampleWelcome(id))
 	}
-	s.must(s.root.SetEpoch(s.now, s.epoch, kind, []byte("epoch body"), ws))
+	in := slices.Concat(s.root.in(welcomed), s.root.in(ready), s.root.in(joined))
+	s.must(s.root.SetEpoch(s.now, s.epoch, kind, ws))
+	if s.group {
+		return
+	}
+	for _, id := range in { // none hears the group: each is granted the epoch unasked
+		s.must(s.root.Grant(s.now, id, []byte("epoch state")))
+	}
 }
 
 // release lets held frames go to leaf id and from it.

@@ -37,7 +37,7 @@ func (w *witness) saw(o Output) {
 		return
 	}
 	switch k := o.Event.Kind; k {
-	case EpochWanted, EpochReady:
+	case EpochWanted, EpochReady, Lagging:
 	case Chatted, Beaten:
 		if !slices.Contains(w.seen[id], Joined) || slices.Contains(w.seen[id], Left) {
 			w.fail("%v of %d, which is no member", k, id)
