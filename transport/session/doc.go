@@ -37,7 +37,8 @@
 //
 // Packets to the group are sealed with the group's keys. What goes to one
 // member is sealed with the key shared with it where Hub says that there is
-// one, else with the group's. Cut is where an epoch begins. AddMember and
+// one, else with the group's. Cut is where an epoch begins; news of the keys
+// goes by SendKeys and comes to Config.Keys, unread. AddMember and
 // AdmitSender say who is owed this member's data and whose data it takes;
 // AddPeer does both without a control channel, by START frames.
 //

@@ -135,7 +135,7 @@ func (c *clearSealer) Open(p []byte) (o Opened, drop uint8) {
 }
 
 // pair is a sender with one receiver.
-func pair(t testing.TB, merge bool, class flow.Class) (send, recv *Session) {
+func pair(t testing.TB, merge bool, class flow.Class, change ...func(recv *Config)) (send, recv *Session) {
 	group := netip.MustParseAddrPort("239.192.9.9:9")
 	a, b, g := newPipe(false), newPipe(false), newPipe(merge)
 	a.to, b.to = []*pipe{g}, []*pipe{a}
@@ -151,6 +151,9 @@ func pair(t testing.TB, merge bool, class flow.Class) (send, recv *Session) {
 	ca, cb := c, c
 	ca.Self, ca.Unicast, ca.Sealer = 1, a, &clearSealer{self: 1}
 	cb.Self, cb.Unicast, cb.Sealer, cb.Group, cb.ReceiveOnly = 2, b, &clearSealer{self: 2}, g, true
+	for _, f := range change {
+		f(&cb)
+	}
 	send, recv = open(ca), open(cb)
 	addr := netip.MustParseAddrPort("127.0.0.1:1")
 	edges := send.AddMember(2, addr, flow.Admission{})

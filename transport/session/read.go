@@ -131,11 +131,11 @@ func (r *reader) datagram(now time.Time, i int) {
 		case drop != 0:
 			r.drops[drop]++
 			continue
-		case o.Kind != kindData:
-			r.drops[DropKind]++
-			continue
 		case o.Sender == r.s.c.Self:
 			continue // our own, looped back by the kernel
+		case o.Kind != kindData:
+			r.keys(&o, d.Overflow)
+			continue
 		case len(o.Payload) == 0:
 			r.drops[DropFrame]++
 			continue

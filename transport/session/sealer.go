@@ -22,5 +22,6 @@ type Sealer interface {
 	Open(packet []byte) (o Opened, drop uint8)
 }
 
-// kindData is the packet kind that carries the frames of transport/flow.
+// kindData is the packet kind that carries the frames of transport/flow. Packets
+// of the others that a sealer opens are handed on: see Config.Keys.
 const kindData = 0

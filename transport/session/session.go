@@ -46,6 +46,11 @@ type Config struct {
 	// Heard is told the epoch of group packets when it rises; nil: nobody asks.
 	// It runs in a reader, without locks held.
 	Heard func(s *Session, epoch uint64)
+	// Keys is given the packets that opened and are not data: news of the keys,
+	// see SendKeys. It returns whether it takes that kind; nil takes none. body is
+	// valid during the call, which comes from a reader, without locks held, and
+	// must not wait.
+	Keys func(kind uint8, body []byte, from uint32, pairwise bool) bool
 
 	// Symbol is the coding unit in bytes, see flow.SymbolSize; required.
 	Symbol int

@@ -23,11 +23,16 @@ func (w *writer) init(s *Session) { w.s, w.buf = s, make([]byte, 0, 64<<10) }
 // send seals frames, all of one length but the last, under a member's key or
 // the group's (0) and writes them to dst with one call. It returns the packets and bytes.
 func (w *writer) send(dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
+	return w.sendAs(kindData, dst, key, frames)
+}
+
+// sendAs is send for packets of any kind.
+func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	buf := w.buf[:0]
 	for _, f := range frames {
-		if buf, err = w.s.c.Sealer.Seal(buf, key, kindData, 0, f); err != nil {
+		if buf, err = w.s.c.Sealer.Seal(buf, key, kind, 0, f); err != nil {
 			return 0, 0, err
 		}
 	}
