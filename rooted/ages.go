@@ -24,12 +24,32 @@ type age struct {
 	doomed bool // ends after overlap, or sooner
 }
 
-// add notes a new epoch. A ring ends the oldest of too many by itself.
+// add notes a new epoch.
 func (a *ages) add(number uint64, kind control.Kind, now time.Time) {
 	*a = append(*a, age{number: number, kind: kind, told: now})
 	if len(*a) > crypto.MaxEpochs {
-		*a = slices.Delete(*a, 0, 1)
+		a.drop(0)
 	}
+}
+
+// room ends an epoch where a ring that is full is to take another. It would end
+// its oldest, and that may be the one in use, under which the root goes on until
+// the newest is known: one goes instead that was overtaken before anybody used it.
+func (a *ages) room(ring *crypto.Ring, inUse uint64) {
+	if len(*a) < crypto.MaxEpochs {
+		return
+	}
+	i := slices.IndexFunc(*a, func(e age) bool { return e.number != inUse })
+	ring.Retire((*a)[i].number, 0)
+	a.drop(i)
+}
+
+// drop forgets an epoch, but not that it came of a departure.
+func (a *ages) drop(i int) {
+	if (*a)[i].kind == control.Fresh && i+1 < len(*a) {
+		(*a)[i+1].kind = control.Fresh
+	}
+	*a = slices.Delete(*a, i, i+1)
 }
 
 // told is when an epoch was added; zero: it is not known.

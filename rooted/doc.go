@@ -29,9 +29,17 @@
 // # Keys
 //
 // Who joins moves the session to a new epoch by a one-way step, who leaves by
-// fresh randomness that everybody else gets over its control channel. The
-// joiner opens nothing from before. The leaver opens nothing that is sent once
-// the new keys are in use, which is when Evict returns.
+// fresh randomness. The joiner opens nothing from before. The leaver opens
+// nothing that is sent once the new keys are in use, which is when Evict
+// returns. An hour, or 2^36 packets, without a departure make a fresh epoch too.
+//
+// The root keeps a crypto.Tree, each leaf its crypto.Path: whatever changes is one
+// small signed packet to the group, for any number of leaves, sent three times
+// within 100 ms. Leaves answer over the control channel, and when all have, or
+// after half a second, the root seals under the new epoch and says so, signed,
+// with the number of its last packet under the old one. A leaf that missed it is
+// reminded by then, asks, and gets all its keys anew over its channel: Stats count
+// how often. No leaf acts on a key id that it does not know.
 //
 // # Ends
 //
@@ -60,6 +68,8 @@
 //     Config.Authorize returns, which Close does not wait for. For an invited
 //     leaf Root.accepted starts the one that waits, 5 s at most.
 //   - Leaf's loop: started by newLeaf, ended by Close.
+//   - Leaf.learn: brings what the group says of keys to the loop; started by
+//     Leaf.welcomed, ended by Close.
 //   - the one that waits until the group is heard: started by Leaf.welcomed,
 //     ended by a packet, 250 ms or Close.
 //   - Leaf.rejoin: started by Leaf.hearing when the group falls silent; 5 s.
@@ -70,16 +80,21 @@
 //     invitation yet; it ends when Accept has decided its invitation, or that
 //     went away, or by Close.
 //
-// Two timers run short callbacks of their own, which find nothing to do once
+// Three timers run short callbacks of their own, which find nothing to do once
 // all is closed: that of Root.probe, every 5 ms for 300 ms at most while leaves
-// come in, and that of retire, 2 s after somebody joined. Close does not wait
-// for them.
+// come in; that of retire, 2 s after somebody joined; and that of Root.burst, 20 and
+// 100 ms after the keys have changed, and a millisecond after each 32 parts of a
+// long rekey. Close does not wait for them.
 //
 // # Limitations
 //
 //   - Source authentication is the group key's (Config.Source must say Group):
 //     any leaf can pose as the root towards the others.
-//   - A departure costs one frame per remaining leaf.
+//   - A change of keys costs the root one packet and an answer from every leaf; one
+//     packet and a frame more for each leaf that only sends.
+//   - A leaf that missed the packets of a departure takes what the leaver seals
+//     until it has asked: two thirds of a second, if its channel is well. A member
+//     that floods the group with forged rekeys has others ask, too.
 //   - Who leaves by itself can read on until the keys have changed, half a
 //     second at most.
 //   - A leaf whose network carries no multicast gets no data: there is no

@@ -18,77 +18,96 @@ const (
 	probeTimes = 60
 )
 
-// newEpoch answers EpochWanted: the next keys, told to all members, and a
-// WELCOME for each joiner. It runs in the loop.
-func (r *Root) newEpoch(e control.Event) {
+// newEpoch makes the next keys of all that came and went since the last ones, or,
+// fresh, for a timer; it tells them to the members and has a WELCOME for each
+// joiner. It runs in the loop.
+func (r *Root) newEpoch(joining []uint32, fresh bool) {
 	if r.isOver() {
 		return
 	}
 	now := time.Now()
-	roster := crypto.Roster(r.senders(e.Joining))
-	kind, body := control.Step, []byte(nil)
-	var next *crypto.Epoch
-	if e.Fresh {
-		var err error
-		if next, err = r.epoch.Fresh(roster); err != nil {
-			r.fatal("draw a new epoch", err)
-			return
+	joining = slices.DeleteFunc(slices.Clone(joining), func(id uint32) bool {
+		err := r.seat(id)
+		if err != nil {
+			r.machine.Evict(now, id, transport.WSAENOBUFS, err.Error())
 		}
-		kind, body = control.Fresh, next.AppendState(nil)
-	} else {
-		next = r.epoch.Next(roster)
-		body = next.AppendStep(nil)
+		return err != nil
+	})
+	commit, err := r.tree.Commit(r.epoch, crypto.Roster(r.senders(joining)), fresh)
+	if err != nil {
+		r.fatal("make a new epoch", err)
+		return
 	}
+	next := commit.Epoch
+	r.ages.room(r.ring, r.active)
 	if err := r.ring.Add(next); err != nil {
 		r.fatal("take up a new epoch", err)
 		return
 	}
-	var welcomes []control.Welcome
-	for _, id := range e.Joining {
-		w, err := r.welcome(id, next)
-		if err != nil {
-			r.machine.Evict(now, id, transport.WSAENOBUFS, err.Error())
-			continue
-		}
-		welcomes = append(welcomes, w)
-	}
 	r.epoch.Wipe()
 	r.epoch = next
-	r.ages.add(next.Number(), kind, now)
-	if e.Fresh {
+	kind := control.Step
+	if commit.Fresh {
+		kind, r.freshAt = control.Fresh, now
 		r.shutOut(next.Number())
 	}
-	if err := r.machine.SetEpoch(now, next.Number(), kind, body, welcomes); err != nil {
+	r.ages.add(next.Number(), kind, now)
+	welcomes := make([]control.Welcome, 0, len(joining))
+	for _, id := range joining {
+		welcomes = append(welcomes, r.welcome(id))
+	}
+	deaf := r.machine.Deaf(r.active, r.nonrooted())
+	if err := r.machine.SetEpoch(now, next.Number(), kind, welcomes); err != nil {
 		r.fatal("tell a new epoch", err)
 		return
+	}
+	for _, id := range deaf {
+		r.grant(now, id)
+	}
+	if r.tree.Members() > len(joining)+len(deaf) {
+		r.tellRekey(next.Number(), commit.Parts)
 	}
 	if len(welcomes) > 0 {
 		r.probe(probeTimes)
 	}
 }
 
-// welcome makes one joiner's keys and what it must know.
-func (r *Root) welcome(id uint32, e *crypto.Epoch) (control.Welcome, error) {
+// seat puts a joiner's keys where they are needed: those that are the pair's
+// alone, and its leaf of the key tree, with the next commit.
+func (r *Root) seat(id uint32) error {
 	l := r.link(id)
 	if l == nil {
-		return control.Welcome{}, errOver("welcome leaf")
+		return errOver("welcome leaf")
 	}
 	toLeaf, toRoot, err := crypto.PairKeys(l.ch, r.session, id)
 	if err != nil {
-		return control.Welcome{}, err
+		return err
 	}
 	defer clear(toLeaf[:])
 	defer clear(toRoot[:])
+	kek, err := crypto.LeafKey(l.ch, r.session, id)
+	if err != nil {
+		return err
+	}
+	defer clear(kek[:])
+	if err := r.tree.Add(id, kek); err != nil {
+		return err
+	}
 	r.ring.Pair(id, toLeaf, toRoot)
+	return nil
+}
+
+// welcome is what a joiner must know.
+func (r *Root) welcome(id uint32) control.Welcome {
 	w := control.Welcome{
-		ID: id, Params: r.params, Session: r.session, State: e.AppendState(nil), Root: r.data.LocalAddr(),
+		ID: id, Params: r.params, Session: r.session, State: r.state(id), Root: r.data.LocalAddr(),
 	}
 	if r.nonrooted() {
 		for _, m := range r.peers {
 			w.Senders = append(w.Senders, m)
 		}
 	}
-	return w, nil
+	return w
 }
 
 // senders are the ids that the roster hash covers: the root, and in a nonrooted
@@ -128,6 +147,8 @@ func (r *Root) activate(e control.Event) {
 			r.fatal("seal under a new epoch", err)
 			return
 		}
+		r.inUse.Store(e.Epoch)
+		r.tellUsed(e.Epoch, r.active)
 		r.active = e.Epoch
 		atOnce, later := r.ages.pass(e.Epoch)
 		retire(r.ring, atOnce, later)

@@ -48,9 +48,16 @@ type Leaf struct {
 	caller  []byte
 
 	// Owned by the loop.
-	epoch  *crypto.Epoch
-	peers  map[uint32]control.Peer // nonrooted data: the other members
-	silent silence
+	epoch      *crypto.Epoch // the newest
+	path       *crypto.Path
+	witness    *crypto.Witness
+	lastNotice uint64                  // the newest epoch that the root said, signed, is in use
+	peers      map[uint32]control.Peer // nonrooted data: the other members
+	silent     silence
+
+	news     chan news
+	missed   atomic.Uint64 // news that found no room
+	outcomes [crypto.Outcomes]atomic.Uint64
 
 	turn    sync.Mutex // held while the epoch in use changes
 	ages    ages
@@ -70,8 +77,8 @@ type Leaf struct {
 func newLeaf(c Config, ch *crypto.Channel) *Leaf {
 	l := &Leaf{
 		c: c, log: c.Logger, link: newLink(ch), in: make(chan func(time.Time, *control.Leaf)), loop: make(chan struct{}),
-		machine: control.NewLeaf(time.Now(), control.LeafConfig{JoinTimeout: c.JoinTimeout, Silence: c.Silence}),
-		peers:   make(map[uint32]control.Peer),
+		machine: control.NewLeaf(time.Now(), control.LeafConfig{JoinTimeout: c.JoinTimeout, Silence: c.Silence, Seed: seed()}),
+		peers:   make(map[uint32]control.Peer), news: make(chan news, newsRoom),
 		invited: make(chan control.Invite, 1), entered: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.events.init()
@@ -331,12 +338,13 @@ func (l *Leaf) Err() error {
 type LeafStats struct {
 	Data    session.Stats
 	Control control.LeafStats
+	Keys    KeyStats
 	Epoch   uint64
 }
 
 // Stats returns a snapshot.
 func (l *Leaf) Stats() LeafStats {
-	st := LeafStats{Data: l.s.Stats(), Epoch: l.sealing.Load()}
+	st := LeafStats{Data: l.s.Stats(), Epoch: l.sealing.Load(), Keys: l.keyStats()}
 	l.do(func(_ time.Time, m *control.Leaf) { st.Control = m.Stats() })
 	return st
 }
@@ -375,6 +383,7 @@ func (l *Leaf) Close() error {
 		}
 		if l.epoch != nil {
 			l.epoch.Wipe()
+			l.path.Wipe()
 		}
 	})
 	return nil

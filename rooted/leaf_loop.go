@@ -76,6 +76,7 @@ func (l *Leaf) welcomed(w *control.Welcome) {
 	for _, p := range w.Senders {
 		l.meet(p)
 	}
+	l.wg.Go(l.learn)
 	l.wg.Go(func() {
 		if DataPlane(l.params.Plane) == NonrootedData || l.role.Receives() {
 			select {
@@ -100,15 +101,17 @@ func (l *Leaf) openPlane(w *control.Welcome) (err error) {
 	if w.Callee != nil {
 		l.callee = w.Callee
 	}
-	if l.epoch, err = crypto.ParseEpochState(l.session, l.hash, w.State); err != nil {
-		return &transport.Error{Op: "join", Code: transport.WSAECONNABORTED, Err: err}
-	}
-	l.ages.add(l.epoch.Number(), control.Step, time.Now())
 	suite := crypto.Suite(w.Params.Suite)
 	l.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: l.session, Self: l.id, Group: w.Params.Group})
 	if err != nil {
 		return err
 	}
+	g, err := l.grant(w.State)
+	if err != nil {
+		return &transport.Error{Op: "join", Code: transport.WSAECONNABORTED, Err: err}
+	}
+	l.epoch, l.path, l.witness = g.Epoch, g.Path, g.Root
+	l.ages.add(l.epoch.Number(), control.Step, time.Now())
 	toLeaf, toRoot, err := crypto.PairKeys(l.link.ch, l.session, l.id)
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 	}
 	o := l.c.socketOptions(l.group.Interface)
 	plane := l.c.plane(l.params, l.id, l.role)
-	plane.Sealer, plane.Heard = l.ring, l.use
+	plane.Sealer, plane.Heard, plane.Keys = l.ring, l.use, l.hear
 	if plane.Unicast, err = l.c.Network.OpenUnicast(l.ctx, bind, o); err != nil {
 		return err
 	}
@@ -167,68 +170,6 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 	}
 	l.s = s
 	return s.AdmitSender(control.RootID, l.root, nil)
-}
-
-// rekey takes up the keys of the next epoch and says so. They are used once
-// the root is heard to use them.
-func (l *Leaf) rekey(k *control.Rekey) {
-	var next *crypto.Epoch
-	var err error
-	if k.Kind == control.Fresh {
-		next, err = crypto.ParseEpochState(l.session, l.hash, k.Body)
-	} else {
-		next, err = l.epoch.ParseStep(k.Body)
-	}
-	if err == nil {
-		err = l.ring.Add(next)
-	}
-	if err != nil {
-		l.log.Error("the next epoch's keys are not usable", "epoch", k.Epoch, "cause", err)
-		l.machine.Leave(time.Now(), transport.WSAECONNABORTED, "the next keys did not fit", nil)
-		return
-	}
-	l.epoch.Wipe()
-	l.epoch = next
-	l.turn.Lock()
-	l.ages.add(next.Number(), k.Kind, time.Now())
-	l.turn.Unlock()
-	l.machine.Rekeyed(time.Now(), k.Epoch)
-}
-
-// use moves on to an epoch that another member was heard to use. It is called
-// by the data plane's readers too.
-func (l *Leaf) use(s *session.Session, epoch uint64) {
-	if s == nil || epoch <= l.sealing.Load() {
-		return
-	}
-	l.turn.Lock()
-	old := l.sealing.Load()
-	moved := epoch > old && s.Cut(func() error { return l.ring.Activate(epoch) }) == nil // else its keys are still on the way
-	if moved {
-		l.sealing.Store(epoch)
-		atOnce, later := l.ages.pass(epoch)
-		retire(l.ring, atOnce, later)
-	}
-	l.turn.Unlock()
-	if moved && old != 0 {
-		l.events.add(Event{Kind: Rekeyed, Epoch: epoch})
-		l.log.Info("epoch", "number", epoch)
-	}
-}
-
-// followAfter is longer than the root waits for answers to a rekey.
-const followAfter = time.Second
-
-// follow takes the root's word for the epoch in use where no packet shows it.
-// The root tells of an epoch before it uses it; to move on at once would shut
-// out what it sends meanwhile.
-func (l *Leaf) follow(epoch uint64) {
-	l.turn.Lock()
-	told := l.ages.told(epoch)
-	l.turn.Unlock()
-	if !told.IsZero() && time.Since(told) >= followAfter {
-		l.use(l.s, epoch)
-	}
 }
 
 // senders takes news of the other members, where data has no root.
@@ -281,7 +222,7 @@ func (l *Leaf) owe(p control.Peer) {
 
 // started is the moment from which everything is owed to this leaf.
 func (l *Leaf) started(e control.Event) {
-	l.use(l.s, e.Epoch)
+	l.use(l.s, min(e.Epoch, l.epoch.Number())) // it may have missed that one
 	if l.role.Sends() {
 		l.s.AddMember(control.RootID, l.root, flow.Admission{RTT: time.Millisecond})
 	}

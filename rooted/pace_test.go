@@ -128,7 +128,7 @@ func TestQuarantine_EndsInEvictionAfterAMinute(t *testing.T) {
 		root := r.listen(func(c *Config) { c.Window, c.MaxMessage = 64<<10, 32<<10 })
 		good, _ := r.join("good", nil, nil)
 		_, member := r.join("bad", nil, nil)
-		r.counts(good)
+		fine := r.counts(good)
 		sending := make(chan struct{})
 		go func() {
 			defer close(sending)
@@ -143,6 +143,7 @@ func TestQuarantine_EndsInEvictionAfterAMinute(t *testing.T) {
 		}
 		root.Close()
 		<-sending
+		<-fine
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/joinleaf/joinleaf/control"
@@ -44,11 +45,17 @@ type Root struct {
 
 	// Owned by the loop.
 	machine *control.Root
+	author  *crypto.Author
+	tree    *crypto.Tree
 	epoch   *crypto.Epoch // the newest
 	ages    ages
 	active  uint64                  // the epoch that data is sealed under
+	freshAt time.Time               // when the newest was made that does not follow from the one before
+	keep    patience                // with an epoch
 	peers   map[uint32]control.Peer // nonrooted data: the members
 	leavers []*Member               // gone, while the keys that they know are in use
+
+	inUse atomic.Uint64 // active, for timers
 
 	mu       sync.Mutex
 	links    map[uint32]*link
@@ -81,7 +88,7 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 		c: c, log: c.Logger, in: make(chan func(time.Time, *control.Root)), loop: make(chan struct{}),
 		asked: make(chan struct{}, 1), heeded: make(chan flow.Event, 64), links: make(map[uint32]*link), members: make(map[uint32]*Member),
 		pending: make(map[uint32]*arrival), arriving: make(map[uint32]struct{}), peers: make(map[uint32]control.Peer),
-		lastID: control.RootID,
+		lastID: control.RootID, keep: patience{crypto.RekeyAfter, crypto.RekeyPackets},
 	}
 	r.events.init()
 	r.end.init()
@@ -207,13 +214,21 @@ func (r *Root) keys() (err error) {
 	if r.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: r.session, Self: control.RootID, Group: r.group.Addr}); err != nil {
 		return err
 	}
-	if r.epoch, err = crypto.FirstEpoch(r.session, hashOf(r.params), crypto.Roster([]uint32{control.RootID})); err != nil {
+	if r.author, err = crypto.NewAuthor(r.session, control.RootID); err != nil {
+		return err
+	}
+	if r.tree, err = crypto.NewTree(suite, r.author); err != nil {
+		return err
+	}
+	bound := crypto.BindParams(hashOf(r.params), r.author.Public())
+	if r.epoch, err = crypto.FirstEpoch(r.session, bound, crypto.Roster([]uint32{control.RootID})); err != nil {
 		return err
 	}
 	if err = r.ring.Add(r.epoch); err != nil {
 		return err
 	}
-	r.active = r.epoch.Number()
+	r.active, r.freshAt = r.epoch.Number(), time.Now()
+	r.inUse.Store(r.active)
 	r.ages.add(r.active, control.Step, time.Now())
 	return r.ring.Activate(r.active)
 }
@@ -222,6 +237,8 @@ func (r *Root) keys() (err error) {
 func (r *Root) wipe() error {
 	r.ring.Close()
 	r.epoch.Wipe()
+	r.tree.Wipe()
+	r.author.Wipe()
 	return nil
 }
 

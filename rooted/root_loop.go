@@ -85,9 +85,11 @@ func (r *Root) out(o control.Output) {
 	case control.Failed:
 		r.failedIn(e)
 	case control.EpochWanted:
-		r.newEpoch(e)
+		r.newEpoch(e.Joining, e.Fresh)
 	case control.EpochReady:
 		r.activate(e)
+	case control.Lagging:
+		r.grant(time.Now(), e.ID)
 	case control.Joined:
 		r.joined(e)
 	case control.Left:
@@ -207,6 +209,7 @@ func (r *Root) gone(id uint32) *arrival {
 // failedIn ends an arrival that does not come in.
 func (r *Root) failedIn(e control.Event) {
 	a := r.gone(e.ID)
+	r.tree.Remove(e.ID)
 	r.ring.Unpair(e.ID)
 	r.ring.Expel(e.ID)
 	r.s.RemoveMember(e.ID)
@@ -244,6 +247,7 @@ func (r *Root) joined(e control.Event) {
 // left removes a member from the data plane at once; the machine asks for the
 // epoch that shuts it out.
 func (r *Root) left(e control.Event) {
+	r.tree.Remove(e.ID)
 	r.s.RemoveMember(e.ID)
 	edges := toFlow(e.Edges)
 	if e.Code == 0 && !e.Own && r.s.Behind(e.ID, edges) {
@@ -306,7 +310,8 @@ func (r *Root) fatal(what string, err error) {
 	r.cancel(err) // the loop ends when the machine's last words are with the links
 }
 
-// watch keeps the machine's beats up to date with what was sent.
+// watch keeps the machine's beats up to date with what was sent, and the keys
+// young.
 func (r *Root) watch() {
 	t := time.NewTicker(500 * time.Millisecond)
 	defer t.Stop()
@@ -314,7 +319,10 @@ func (r *Root) watch() {
 		select {
 		case <-t.C:
 			edges := toControl(r.s.Edges())
-			r.do(func(_ time.Time, m *control.Root) { m.SetEdges(edges) })
+			r.do(func(now time.Time, m *control.Root) {
+				m.SetEdges(edges)
+				r.renew(now)
+			})
 		case <-r.ctx.Done():
 			return
 		}
