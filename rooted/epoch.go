@@ -129,7 +129,7 @@ func (r *Root) probe(times int) {
 		return
 	}
 	r.s.Probe()
-	time.AfterFunc(probeEvery, func() {
+	r.later.do(probeEvery, func() {
 		r.mu.Lock()
 		wanted := len(r.arriving) > 0
 		r.mu.Unlock()

@@ -34,6 +34,7 @@ type Root struct {
 	gate     gate
 	events   events
 
+	later  later           // what the root means to say again
 	ctx    context.Context // ends with the root
 	cancel context.CancelCauseFunc
 	in     chan func(time.Time, *control.Root)

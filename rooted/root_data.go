@@ -136,6 +136,7 @@ func (r *Root) finish() {
 		r.s.EndReceive(r.over("receive"))
 		r.cancel(errOver("use session"))
 		<-r.loop
+		r.later.end()
 		r.s.Close()
 		r.wipe()
 		r.wg.Wait()

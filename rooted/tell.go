@@ -46,7 +46,7 @@ func (r *Root) tellUsed(epoch, before uint64) {
 func (r *Root) tell(kind uint8, bodies [][]byte, wanted func() bool) {
 	r.burst(kind, bodies, wanted)
 	for _, d := range tellAgain {
-		time.AfterFunc(d, func() { r.burst(kind, bodies, wanted) })
+		r.later.do(d, func() { r.burst(kind, bodies, wanted) })
 	}
 }
 
@@ -63,7 +63,7 @@ func (r *Root) burst(kind uint8, bodies [][]byte, wanted func() bool) {
 		}
 	}
 	if rest := bodies[n:]; len(rest) > 0 {
-		time.AfterFunc(tellPause, func() { r.burst(kind, rest, wanted) })
+		r.later.do(tellPause, func() { r.burst(kind, rest, wanted) })
 	}
 }
 
