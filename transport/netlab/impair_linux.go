@@ -29,6 +29,9 @@ func (w Way) String() string {
 // drop is not seen by the sender (a filter in the host would fail the send).
 // Set it on a leaf's Out or on the root's In to lose feedback.
 //
+// The filter costs what it costs at 0 percent as well: a comparison of loss
+// and no loss sets both. A host that never set a loss has no filter.
+//
 // A batch that was sent with UDP_SEGMENT is one packet here; see
 // [Host.SetOffload].
 func (h *Host) SetLoss(w Way, percent float64) error {
@@ -49,16 +52,18 @@ func (h *Host) applyLoss(w Way) error {
 	if w == Out {
 		hook, spare = fmt.Sprintf("hook ingress device %q", h.port()), ""
 	}
+	below := "< 0"
 	if n := int(math.Round(h.dress.loss[w] * 100)); n > 0 {
-		script += fmt.Sprintf(`table %s %s {
+		below = fmt.Sprintf("<= %d", n-1) // "< 10000" is out of nft's range
+	}
+	script += fmt.Sprintf(`table %s %s {
 	chain drops {
 		type filter %s priority 0; policy accept;
 		%s
-		meta l4proto udp numgen random mod 10000 <= %d counter drop
+		meta l4proto udp numgen random mod 10000 %s counter drop
 	}
 }
-`, family, table, hook, spare, n-1)
-	}
+`, family, table, hook, spare, below)
 	_, err := ns.run(script, "nft", "-f", "-")
 	return err
 }

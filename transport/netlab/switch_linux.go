@@ -3,6 +3,7 @@ package netlab
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strings"
 	"time"
@@ -42,6 +43,14 @@ func hasPrefix(name, prefix string) bool { return strings.HasPrefix(name, prefix
 // which would take source-specific joins away from the hosts. Without an
 // address of its own it cannot ask MLD queries, hence the order.
 func (l *Lab) makeSwitches() error {
+	for _, filter := range []string{"iptables", "ip6tables", "arptables"} {
+		// A switch does not put each frame through a host's IP filters, as a
+		// bridge does where that module is loaded.
+		err := l.sw.sysctl("net/bridge/bridge-nf-call-"+filter, "0")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	var b batch
 	b.add("link set lo up")
 	for s := range l.o.Segments {
