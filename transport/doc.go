@@ -23,8 +23,10 @@
 //
 // On Linux a group socket is bound to the group, joined by interface index,
 // with IP_MULTICAST_ALL off. Reading is recvmmsg with UDP_GRO, writing is
-// sendmmsg with UDP_SEGMENT, waiting is the runtime's netpoller, and nothing
-// is allocated on the way. A [Datagram] with a Segment stands for up to 64 KiB
+// sendmmsg with UDP_SEGMENT, and nothing is allocated on the way. Waiting is the
+// runtime's netpoller, behind an epoll instance per socket that wakes it once
+// for a reader that waits and never for one that reads: two descriptors a
+// socket. A [Datagram] with a Segment stands for up to 64 KiB
 // of packets; where the system refuses to segment, the same packets leave one
 // by one, and Info says so. Other systems, and SocketOptions.NoBatch, take the
 // portable path over golang.org/x/net: one packet a call.

@@ -134,43 +134,28 @@ func needsScope(a netip.Addr) bool {
 }
 
 // open opens a planned socket and gives it the best path that the system has.
-func open(p plan) (PacketConn, error) {
-	c, info, err := p.openUDP()
-	if err != nil {
-		return nil, err
-	}
-	s := &socket{conn: c, plan: p, info: info, local: p.bind}
-	if p.iface != nil {
-		s.info.Interface, s.info.IfIndex, s.info.MTU = p.iface.Name, p.iface.Index, p.iface.MTU
-	}
-	if ua, ok := c.LocalAddr().(*net.UDPAddr); ok && !p.group.Addr.IsValid() {
-		s.local = netip.AddrPortFrom(p.bind.Addr(), uint16(ua.Port))
-	}
-	conn, err := s.fastest()
-	if err != nil {
-		c.Close()
-		return nil, Explain(p.op, p.group, err)
-	}
-	return conn, nil
-}
+func open(p plan) (PacketConn, error) { return p.open() }
 
 // socket is what the batch path and the portable path have in common.
 type socket struct {
-	conn  *net.UDPConn
 	plan  plan
 	info  SocketInfo
 	local netip.AddrPort
 }
 
-func (s *socket) LocalAddr() netip.AddrPort { return s.local }
-
-// Close unblocks ReadBatch and WriteBatch. A second Close does nothing.
-func (s *socket) Close() error {
-	if err := s.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return Explain("close", s.plan.group, err)
+// socket describes an opened socket that the system bound to the port.
+func (p *plan) socket(info SocketInfo, port uint16) *socket {
+	s := &socket{plan: *p, info: info, local: p.bind}
+	if p.iface != nil {
+		s.info.Interface, s.info.IfIndex, s.info.MTU = p.iface.Name, p.iface.Index, p.iface.MTU
 	}
-	return nil
+	if !p.group.Addr.IsValid() {
+		s.local = netip.AddrPortFrom(p.bind.Addr(), port)
+	}
+	return s
 }
+
+func (s *socket) LocalAddr() netip.AddrPort { return s.local }
 
 // target refuses an element that has no usable destination on this socket.
 func (s *socket) target(d *Datagram) error {

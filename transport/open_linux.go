@@ -11,22 +11,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// open opens the batch path, or the portable one where that was asked for or
+// a sandbox withholds the system calls.
+func (p *plan) open() (PacketConn, error) {
+	f, info, err := p.openUDP()
+	if err != nil {
+		return nil, err
+	}
+	if !p.noBatch {
+		c, err := p.newBatch(f, info)
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, unix.EPERM) {
+			f.Close()
+			return nil, Explain(p.op, p.group, err)
+		}
+		info.Warnings = append(info.Warnings, "this system has no recvmmsg; packets are read and written one by one")
+	}
+	defer f.Close() // FilePacketConn takes a duplicate
+	pc, err := net.FilePacketConn(f)
+	if err != nil {
+		return nil, Explain(p.op, p.group, err)
+	}
+	return p.newPlain(pc.(*net.UDPConn), info), nil
+}
+
 // openUDP makes the socket by hand: package net turns a group into the
 // wildcard on the way to bind, and a socket bound to the group is both the one
 // that hears nothing else (F-4) and the one that the kernel finds when it
-// merges received segments.
-func (p *plan) openUDP() (*net.UDPConn, SocketInfo, error) {
-	var info SocketInfo
+// merges received segments. The socket blocks: see batchConn.
+func (p *plan) openUDP() (f *os.File, info SocketInfo, err error) {
 	domain := unix.AF_INET6
 	if p.bind.Addr().Is4() {
 		domain = unix.AF_INET
 	}
-	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, info, explain(p.op, p.group, err, openSentence(err, p.bind, false))
 	}
-	f := os.NewFile(uintptr(fd), "udp "+p.bind.String())
-	defer f.Close() // FilePacketConn takes a duplicate
+	defer func() {
+		if err != nil {
+			unix.Close(fd)
+		}
+	}()
 	if err := p.setOptions(fd, &info); err != nil {
 		return nil, info, Explain(p.op, p.group, err)
 	}
@@ -39,11 +67,7 @@ func (p *plan) openUDP() (*net.UDPConn, SocketInfo, error) {
 			return nil, info, explain(p.op, p.group, err, joinSentence(err, p.group))
 		}
 	}
-	pc, err := net.FilePacketConn(f)
-	if err != nil {
-		return nil, info, Explain(p.op, p.group, err)
-	}
-	return pc.(*net.UDPConn), info, nil
+	return os.NewFile(uintptr(fd), "udp "+p.bind.String()), info, nil
 }
 
 func (p *plan) sockaddr() unix.Sockaddr {
@@ -211,17 +235,4 @@ func (s *sockaddrStorage) put(a netip.Addr) {
 		return
 	}
 	*(*unix.RawSockaddrInet6)(unsafe.Pointer(s)) = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: a.As16()}
-}
-
-// fastest chooses between the batch path and the portable one.
-func (s *socket) fastest() (PacketConn, error) {
-	if s.plan.noBatch {
-		return newPlain(s), nil
-	}
-	c, err := newBatch(s)
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, unix.EPERM) { // a sandbox without the calls
-		s.info.Warnings = append(s.info.Warnings, "this system has no recvmmsg; packets are read and written one by one")
-		return newPlain(s), nil
-	}
-	return c, err
 }

@@ -13,6 +13,15 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
+// open opens the portable path, the only one here.
+func (p *plan) open() (PacketConn, error) {
+	c, info, err := p.openUDP()
+	if err != nil {
+		return nil, err
+	}
+	return p.newPlain(c, info), nil
+}
+
 // openUDP opens and sets up a socket with x/net, one option a call.
 func (p *plan) openUDP() (*net.UDPConn, SocketInfo, error) {
 	var info SocketInfo
@@ -103,6 +112,3 @@ func (p *plan) note(info *SocketInfo, what string, err error) {
 		info.Warnings = append(info.Warnings, fmt.Sprintf("this system does not set %s: %v", what, err))
 	}
 }
-
-// fastest: the portable path is all there is.
-func (s *socket) fastest() (PacketConn, error) { return newPlain(s), nil }

@@ -16,15 +16,11 @@ import (
 )
 
 // option reads a socket option back from the kernel.
-func (s *socket) option(t *testing.T, level, name int) int {
+func (c *batchConn) option(t *testing.T, level, name int) int {
 	t.Helper()
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v int
 	var failed error
-	if err := raw.Control(func(fd uintptr) { v, failed = unix.GetsockoptInt(int(fd), level, name) }); err != nil || failed != nil {
+	if err := c.raw.Control(func(fd uintptr) { v, failed = unix.GetsockoptInt(int(fd), level, name) }); err != nil || failed != nil {
 		t.Fatal(err, failed)
 	}
 	return v
@@ -66,7 +62,7 @@ func TestOptions_AreWhatTheKernelHas(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		s := pc.(*batchConn).socket
+		s := pc.(*batchConn)
 		for _, w := range c.want {
 			if got := s.option(t, w.level, w.name); got != w.value {
 				t.Errorf("%s: option %d/%d is %d; want %d", c.name, w.level, w.name, got, w.value)

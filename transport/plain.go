@@ -15,25 +15,35 @@ import (
 // x/net's control messages where the system has them.
 type plainConn struct {
 	*socket
-	v4 *ipv4.PacketConn
-	v6 *ipv6.PacketConn
+	conn *net.UDPConn
+	v4   *ipv4.PacketConn
+	v6   *ipv6.PacketConn
 }
 
 // newPlain finishes a socket for the portable path.
-func newPlain(s *socket) *plainConn {
+func (p *plan) newPlain(conn *net.UDPConn, info SocketInfo) *plainConn {
+	s := p.socket(info, conn.LocalAddr().(*net.UDPAddr).AddrPort().Port())
 	s.info.SegmentOffload, s.info.ReceiveOffload, s.info.OverflowSeen = false, false, false
-	c := &plainConn{socket: s}
+	c := &plainConn{socket: s, conn: conn}
 	if s.plan.bind.Addr().Is4() {
-		c.v4 = ipv4.NewPacketConn(s.conn)
+		c.v4 = ipv4.NewPacketConn(conn)
 		s.info.DestinationSeen = c.v4.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true) == nil
 	} else {
-		c.v6 = ipv6.NewPacketConn(s.conn)
+		c.v6 = ipv6.NewPacketConn(conn)
 		s.info.DestinationSeen = c.v6.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true) == nil
 	}
 	return c
 }
 
 func (c *plainConn) Info() SocketInfo { return c.info }
+
+// Close unblocks ReadBatch and WriteBatch. A second Close does nothing.
+func (c *plainConn) Close() error {
+	if err := c.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return Explain("close", c.plan.group, err)
+	}
+	return nil
+}
 
 // ReadBatch fills one element.
 func (c *plainConn) ReadBatch(ds []Datagram) (int, error) {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"unsafe"
 
@@ -25,16 +26,17 @@ type readControl [16]uint64
 // sockaddr has room for both families; the family field leads in both.
 type sockaddr = unix.RawSockaddrInet6
 
-// reader holds the arrays of recvmmsg, made once. The function that the
-// netpoller calls is made once too: a closure for each call would be an
-// allocation for each call, so what it needs and gives stands in fields.
+// reader holds the arrays of recvmmsg, made once. The function that makes the
+// call is made once too: a closure for each call would be an allocation for
+// each call, so what it needs and gives stands in fields.
 type reader struct {
 	hdrs  [batchMax]mmsghdr
 	iovs  [batchMax]unix.Iovec
 	names [batchMax]sockaddr
 	ctls  [batchMax]readControl
 
-	call  func(fd uintptr) (done bool)
+	bell  *bell
+	call  func(fd uintptr) bool
 	asked int
 	got   int
 	errno unix.Errno
@@ -56,18 +58,19 @@ func newReader() *reader {
 	return r
 }
 
-// recvmmsg is what the netpoller calls: false means wait until readable. The
-// call never blocks, so the scheduler is not told of it: it would hand the
-// processor to another thread in the middle of a batch, and both would then
-// compete for it.
-func (r *reader) recvmmsg(fd uintptr) bool {
+// recvmmsg takes what is there; false means wait for the bell. The call never
+// blocks, so the scheduler is not told of it: it would hand the processor to
+// another thread in the middle of a batch, and both would then compete for it.
+func (r *reader) recvmmsg(bell uintptr) bool {
+	r.bell.taken(bell)
 	for {
-		n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
+		n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, r.bell.socket, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
 		switch e {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
-			return false
+			r.errno = r.bell.set(bell)
+			return r.errno != 0
 		}
 		r.got, r.errno = int(n), e
 		if e != 0 {
@@ -91,8 +94,8 @@ func (c *batchConn) ReadBatch(ds []Datagram) (int, error) {
 		r.iovs[i].Base = unsafe.SliceData(ds[i].B)
 		r.iovs[i].SetLen(len(ds[i].B))
 	}
-	if err := c.raw.Read(r.call); err != nil {
-		return 0, c.readFailed(err)
+	if err := c.bell.raw.Read(r.call); err != nil {
+		return 0, c.readFailed(net.ErrClosed)
 	}
 	if r.errno != 0 {
 		return 0, c.readFailed(r.errno)

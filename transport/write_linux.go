@@ -2,7 +2,10 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -12,34 +15,68 @@ import (
 )
 
 // batchConn is the fast path: recvmmsg with UDP_GRO, sendmmsg with
-// UDP_SEGMENT, waiting in the netpoller, nothing allocated on the way.
+// UDP_SEGMENT, nothing allocated on the way.
 type batchConn struct {
 	*socket
+	f       *os.File // blocking, so not the netpoller's: see bell; it counts who writes
 	raw     syscall.RawConn
+	bell    *bell
 	r       *reader
 	w       *writer
 	segment atomic.Bool // UDP_SEGMENT works on this socket, as far as known
 }
 
 // newBatch finishes a socket for the fast path, if the system has it.
-func newBatch(s *socket) (*batchConn, error) {
-	raw, err := s.conn.SyscallConn()
+func (p *plan) newBatch(f *os.File, info SocketInfo) (*batchConn, error) {
+	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
 	var probe unix.Errno
+	var port int
+	var bell *bell
+	var failed error
 	err = raw.Control(func(fd uintptr) { // no messages: it only asks whether the call is there
 		_, _, probe = unix.Syscall6(unix.SYS_RECVMMSG, fd, 0, 0, unix.MSG_DONTWAIT, 0, 0)
+		switch a, _ := unix.Getsockname(int(fd)); a := a.(type) {
+		case *unix.SockaddrInet4:
+			port = a.Port
+		case *unix.SockaddrInet6:
+			port = a.Port
+		}
+		bell, failed = newBell(int(fd))
 	})
+	if err == nil {
+		err = failed
+	}
 	if err == nil && (probe == unix.ENOSYS || probe == unix.EPERM) {
+		bell.Close()
 		err = probe
 	}
 	if err != nil {
 		return nil, err
 	}
-	c := &batchConn{socket: s, raw: raw, r: newReader(), w: newWriter()}
-	c.segment.Store(s.info.SegmentOffload)
+	c := &batchConn{socket: p.socket(info, uint16(port)), f: f, raw: raw, bell: bell, r: newReader(), w: newWriter()}
+	c.r.bell = bell
+	c.segment.Store(c.info.SegmentOffload)
 	return c, nil
+}
+
+// Close unblocks ReadBatch and WriteBatch. A second Close does nothing.
+func (c *batchConn) Close() error {
+	if err := c.bell.Close(); err != nil { // it waits for the reader to be out of the socket
+		if errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		return Explain("close", c.plan.group, err)
+	}
+	// Closing a descriptor wakes nobody who waits in it. Shutting the socket
+	// down does, though it answers ENOTCONN on a socket without a peer.
+	_ = c.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	if err := c.f.Close(); err != nil {
+		return Explain("close", c.plan.group, err)
+	}
+	return nil
 }
 
 func (c *batchConn) Info() SocketInfo {
@@ -66,7 +103,8 @@ type writer struct {
 	ctls  [batchMax][3]uint64 // one UDP_SEGMENT message: 24 bytes
 	ends  [batchMax]mark      // where the batch stands after each message
 
-	call  func(fd uintptr) (done bool)
+	call  func(fd uintptr) bool
+	room  [1]unix.PollFd
 	count int
 	sent  int
 	errno unix.Errno
@@ -87,7 +125,8 @@ func newWriter() *writer {
 	return w
 }
 
-// sendmmsg is what the netpoller calls, raw for the reason that recvmmsg gives.
+// sendmmsg sends what it can and waits only for room for the first message. It
+// is raw for the reason that recvmmsg gives.
 func (w *writer) sendmmsg(fd uintptr) bool {
 	for {
 		n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[0])), uintptr(w.count), unix.MSG_DONTWAIT, 0, 0)
@@ -95,7 +134,9 @@ func (w *writer) sendmmsg(fd uintptr) bool {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
-			return false
+			w.room[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT}
+			_, _ = unix.Poll(w.room[:], -1) // what came of it, the next call tells
+			continue
 		}
 		w.sent, w.errno = int(n), e
 		if e != 0 {
@@ -115,8 +156,8 @@ func (c *batchConn) WriteBatch(ds []Datagram) (int, error) {
 		if err := c.fill(ds, at, plain); err != nil {
 			return at.element, err
 		}
-		if err := c.raw.Write(w.call); err != nil {
-			return at.element, c.writeFailed(ds[at.element].Addr, err)
+		if err := c.raw.Write(w.call); err != nil || w.errno == unix.EPIPE {
+			return at.element, c.writeFailed(ds[at.element].Addr, net.ErrClosed)
 		}
 		if w.errno == 0 && w.sent > 0 {
 			at, full = w.ends[w.sent-1], 0

@@ -6,13 +6,10 @@ import (
 	"unsafe"
 )
 
-// napTime is how long packets may gather at full speed.
-const napTime = 100 * time.Microsecond
-
 // nap sleeps with the processor held: package time cannot sleep for less than a
 // millisecond when nothing else runs, and giving the processor away for so
 // short a time wakes another thread, which is what a nap is to spare.
-func nap() {
-	ts := syscall.NsecToTimespec(int64(napTime))
+func nap(d time.Duration) {
+	ts := syscall.NsecToTimespec(int64(d))
 	syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 }

@@ -2,5 +2,7 @@
 
 package session
 
+import "time"
+
 // nap does nothing where reads are not merged.
-func nap() {}
+func nap(time.Duration) {}

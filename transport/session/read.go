@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	slabsRead   = 8  // slabs under one read where the kernel merges packets
+	slabsRead   = 8  // slabs under one read where the kernel merges packets, to begin with
+	slabsMost   = 32 // and where it did not merge them, and more were there
 	plainRead   = 64 // datagrams under one read where it does not
 	plainRoom   = 2 << 10
 	chunk       = 128 // packets opened before the lock is taken once for them
 	mergedBytes = 16 << 10
-	fastBytes   = 48 << 10 // a read this long shows a sender at full speed: see nap
 )
 
 // reader is one socket's receiving goroutine: it reads a batch, opens every
@@ -37,6 +37,7 @@ type reader struct {
 	apart   []opened // of this chunk: feedback for the sending half, the session's own frames
 	drops   [NumDrops]uint64
 	packets uint64
+	pace    pace
 	again   uint64 // packets that the other path had brought
 }
 
@@ -81,10 +82,24 @@ func (r *reader) run() {
 		}
 		r.hand(now)
 		r.s.settle(now, r)
-		if r.merged && n < len(r.ds)/2 && len(r.ds[n-1].B) > fastBytes {
-			nap()
+		if n < len(r.ds) {
+			r.rest(now, n)
+		} else if r.merged && n < slabsMost {
+			r.grow()
 		}
 	}
+}
+
+// grow gives the next read more slabs: packets come singly, and so many that a
+// read does not take all.
+func (r *reader) grow() {
+	rx := &r.s.rx
+	rx.mu.Lock()
+	for range len(r.slabs) {
+		r.slabs = append(r.slabs, rx.pool.Get())
+	}
+	rx.mu.Unlock()
+	r.ds = make([]transport.Datagram, len(r.slabs))
 }
 
 // offer lays out the room for the next read.
