@@ -82,9 +82,8 @@ func (r *reader) run() {
 		}
 		r.hand(now)
 		r.s.settle(now, r)
-		if n < len(r.ds) {
-			r.rest(now, n)
-		} else if r.merged && n < slabsMost {
+		r.rest(now, n)
+		if r.merged && n == len(r.ds) && n < slabsMost {
 			r.grow()
 		}
 	}

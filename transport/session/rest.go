@@ -13,11 +13,11 @@ const (
 	fastBytes  = 48 << 10 // a read this long shows a sender at full speed
 )
 
-// pace is how densely packets came within the last window.
+// pace is how densely datagrams came within the last window.
 type pace struct {
-	since   time.Time
-	packets uint64
-	dense   bool
+	since time.Time
+	read  int
+	dense bool
 }
 
 // rest lets packets gather, where they come so fast that waking for every few
@@ -27,11 +27,13 @@ func (r *reader) rest(now time.Time, n int) {
 		return
 	}
 	p := &r.pace
+	p.read += n
 	if d := now.Sub(p.since); d >= restWindow {
-		p.dense = r.packets-p.packets > uint64(d/restGap)
-		p.since, p.packets = now, r.packets
+		p.dense = time.Duration(p.read) > d/restGap
+		p.since, p.read = now, 0
 	}
 	switch {
+	case n == len(r.ds): // there is more
 	case n < slabsRead/2 && len(r.ds[n-1].B) > fastBytes:
 		nap(restMerged)
 	case p.dense && len(r.ds[n-1].B) < mergedBytes:
