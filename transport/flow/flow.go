@@ -102,7 +102,8 @@ func SymbolSize(mtu, overhead int) int {
 	return max(0, (mtu-48-overhead-HeadSize)/16*16)
 }
 
-// Frame types, the first byte of every frame. 7 is kept for ORDER.
+// Frame types, the first byte of every frame. 7 is kept free for ORDER, which is
+// no frame but a message of a stream: see the session.
 const (
 	frameData   = 1
 	frameParity = 2

@@ -32,6 +32,10 @@ type ReceiverConfig struct {
 	Skew time.Duration
 	// Start is the origin of this machine's time.
 	Start time.Time
+	// Reserve is how many bytes a stream may hold whatever the Pool's budget.
+	// Zero means 256 KiB. Who can read nothing before a certain message is whole
+	// needs the longest message.
+	Reserve int
 	// NoFeedback makes a Receiver that only listens.
 	NoFeedback bool
 }
@@ -51,6 +55,7 @@ type Receiver struct {
 	c       ReceiverConfig
 	pool    *Pool
 	window  uint64 // symbols a stream holds
+	reserve int    // of these, whatever the budget
 	share   uint64 // symbols of credit a stream may have in the socket
 	started bool
 	closed  bool
@@ -113,6 +118,7 @@ func NewReceiver(c ReceiverConfig, p *Pool) (*Receiver, error) {
 	}
 	r := &Receiver{c: c, pool: p, window: windowSymbols(c.Window, c.Symbol), beat: beatWord{grtt: 2 * defaultGRTT, leaves: 1},
 		statusAt: never, random: *rand.NewPCG(c.Seed, uint64(c.Sender))}
+	r.reserve = max(reserve, c.Reserve/(c.Symbol-symbolHead)+2)
 	r.SetRoom(c.Room)
 	return r, nil
 }

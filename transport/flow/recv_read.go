@@ -209,6 +209,7 @@ func (st *stream) skip() {
 // resume puts the cursor on the record that starts in base.
 func (st *stream) resume(number uint64, at *slot) {
 	st.lost, st.fresh = false, false
+	st.jumps++
 	st.tell(number)
 	st.contig, st.avail = st.base, 0
 	st.extend()

@@ -55,6 +55,8 @@ type stream struct {
 	missed  uint64 // messages to be told missing first
 	end     edgeMark
 	walked  uint64 // while lost: the least number of the next record
+	jumps   uint64 // times that the cursor was put on another record
+	scan    scan
 
 	sections   []section
 	block      uint64       // first symbol of the newest block of which something came
@@ -104,7 +106,7 @@ func (st *stream) admit(d *data) Drop {
 			return DropWindow
 		}
 	}
-	if r.pool.Over() && d.seq >= st.hi && st.held >= reserve {
+	if r.pool.Over() && d.seq >= st.hi && st.held >= r.reserve {
 		return DropBudget
 	}
 	if d.seq-st.kept >= uint64(len(st.ring)) {
@@ -113,7 +115,8 @@ func (st *stream) admit(d *data) Drop {
 	return DropNone
 }
 
-// reserve is how many symbols a stream may hold whatever the budget: 256 KiB.
+// reserve is how many symbols a stream may hold whatever the budget: 256 KiB,
+// unless ReceiverConfig.Reserve is more.
 const reserve = 192
 
 // slide makes room for seq by giving up what is missing a window before it. It

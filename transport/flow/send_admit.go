@@ -25,6 +25,8 @@ type Admission struct {
 	RTT time.Duration
 	// Tagged members are those that the policy Tagged waits for.
 	Tagged bool
+	// Needed is a member that nobody can do without: it is never quarantined.
+	Needed bool
 	// From lets a member have what was sent before it came, as far as Replay
 	// keeps it. It catches up by repairs and is waited for once it has.
 	From From
@@ -54,7 +56,7 @@ func (s *Sender) Admit(now time.Time, m Member, a Admission) []Edge {
 		a.RTT = defaultGRTT
 	}
 	mb := &s.members[i]
-	*mb = member{id: m, rtt: max(a.RTT, leastRTT), heardAt: t, tagged: a.Tagged, streams: make([]memberStream, len(s.streams)),
+	*mb = member{id: m, rtt: max(a.RTT, leastRTT), heardAt: t, tagged: a.Tagged, needed: a.Needed, streams: make([]memberStream, len(s.streams)),
 		conduct: conduct{since: t}}
 	for k := range edges {
 		if e, ok := s.streams[k].history(a.From, s); ok {

@@ -20,6 +20,7 @@ type member struct {
 	nakTat   moment // rate limit of its NAKs
 	standing standing
 	tagged   bool
+	needed   bool
 	conduct  conduct
 	quiet    bool // does not hold back best effort until it speaks
 	silent   bool // MemberSilent was raised

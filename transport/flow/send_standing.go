@@ -104,7 +104,7 @@ func (s *Sender) judge(t moment) {
 			continue
 		case m.standing == quarantined:
 			s.judgeQuarantined(t, m, loss && float64(m.conduct.asked) > lossShare*float64(sent))
-		case m.standing == inStep && voices > 1 && !s.c.NoQuarantine && s.waitsFor(m):
+		case m.standing == inStep && voices > 1 && !s.c.NoQuarantine && !m.needed && s.waitsFor(m):
 			s.judgeBlame(t, m)
 			if others := float64(voices - 1); loss && m.standing == inStep {
 				s.judgeLoss(t, m, float64(m.conduct.asked)/float64(sent), (asked-float64(m.conduct.asked))/others/float64(sent),

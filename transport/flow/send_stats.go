@@ -123,6 +123,19 @@ func (st *sendStream) owed(s *Sender) bool {
 	return false
 }
 
+// Delivered reports whether every counted member has taken, of reliable
+// streams, all that lies before edges.
+func (s *Sender) Delivered(edges []Edge) bool {
+	s.refresh()
+	for _, e := range edges {
+		st := &s.streams[e.Stream]
+		if st.class == Reliable && (st.sent < e.Seq || s.counted > 0 && st.floor < e.Seq) {
+			return false
+		}
+	}
+	return true
+}
+
 // Drained reports whether everything written was sent and, on reliable
 // streams, delivered to every counted member, with no repair wanted. An open
 // packet waits for Cut.

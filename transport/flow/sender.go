@@ -309,6 +309,14 @@ func (s *Sender) Flush(now time.Time) {
 	}
 }
 
+// FlushStream is Flush for one stream.
+func (s *Sender) FlushStream(now time.Time, id Stream) {
+	if int(id) < len(s.streams) && s.streams[id].open != nil {
+		s.wrote = max(s.wrote, s.now(now))
+		s.closePacket(&s.streams[id], false)
+	}
+}
+
 // Cut is Flush and closes the open block of every stream as well: what comes
 // next is not coded together with what was. An epoch change and the end call
 // it: a block that straddled an epoch would give symbols from before its time
