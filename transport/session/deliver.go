@@ -18,6 +18,9 @@ type Message struct {
 	// since the one before. Every lost message is told once.
 	Missed   uint64
 	Repaired bool // a lost packet had to be repaired for it
+	// Order is its place among the messages of all senders, from 1 on, the same
+	// at all members; 0: the session has no order of that kind.
+	Order uint64
 }
 
 // Recv waits for the next message of any sender, in order per sender and
@@ -26,6 +29,9 @@ type Message struct {
 // everything was read it returns that error; a last loss comes with it in
 // Missed.
 func (s *Session) Recv(ctx context.Context, p []byte) (Message, error) {
+	if s.ord != nil {
+		return s.recvOrdered(ctx, p)
+	}
 	x := &s.rx
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -92,13 +98,16 @@ func (x *receiver) read(peer *peer, p []byte) (Message, bool, error) {
 				peer.missed[st] += info.Missed
 				continue
 			case errors.Is(err, flow.ErrShort):
-				return Message{N: info.Size, From: peer.id, Stream: flow.Stream(st)}, false,
-					fail("receive", transport.WSAEMSGSIZE, fmt.Errorf("the message has %d bytes, the buffer %d; call again with more room", info.Size, len(p)))
+				return Message{N: info.Size, From: peer.id, Stream: flow.Stream(st)}, false, tooShort(info.Size, len(p))
 			}
 			break
 		}
 	}
 	return Message{}, false, nil
+}
+
+func tooShort(size, room int) error {
+	return fail("receive", transport.WSAEMSGSIZE, fmt.Errorf("the message has %d bytes, the buffer %d; call again with more room", size, room))
 }
 
 // lost keeps the count of a loss that no message follows any more.

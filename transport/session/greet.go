@@ -133,7 +133,7 @@ func (s *Session) peerStarts(now time.Time, id uint32, edges []flow.Edge) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	p := x.peers[id]
-	if p == nil || len(edges) != len(s.c.Streams) {
+	if p == nil || len(edges) != len(s.streams) {
 		return false
 	}
 	x.start(now, p, edges)

@@ -20,7 +20,14 @@ func (s *Session) AddMember(id uint32, addr netip.AddrPort, a flow.Admission) []
 	}
 	now := time.Now()
 	t.flush(now)
+	if s.c.Sequencer != 0 {
+		a.Needed, a.From = id == s.c.Sequencer, flow.From{}
+	}
 	edges := t.sender.Admit(now, id, a)
+	if s.seq != nil {
+		s.seq.counts(now, id, true)
+		t.stamp(now, true) // the first that it hears of the order is who is in
+	}
 	t.push(now)
 	t.room.ring() // Sends may have waited for enough members
 	t.armSender()
@@ -35,6 +42,12 @@ func (s *Session) Begin() {
 	if t.sender != nil {
 		t.sender.Begin()
 		t.room.ring()
+		if s.seq != nil {
+			now := time.Now()
+			t.restamp(now)
+			t.push(now)
+			t.armSender()
+		}
 	}
 }
 
@@ -58,6 +71,10 @@ func (s *Session) RemoveMember(id uint32) {
 	}
 	now := time.Now()
 	t.sender.Expel(now, id)
+	if s.seq != nil {
+		s.seq.counts(now, id, false)
+		t.restamp(now)
+	}
 	t.push(now)
 	t.room.ring()
 	t.armSender()
@@ -84,6 +101,12 @@ func (s *Session) Edges() []flow.Edge {
 	defer t.unlock()
 	if t.sender == nil {
 		return nil
+	}
+	if s.seq != nil { // what has its place is told
+		now := time.Now()
+		t.stamp(now, true)
+		t.push(now)
+		t.armSender()
 	}
 	return t.sender.Edges(nil)
 }

@@ -136,10 +136,15 @@ func (c *clearSealer) Open(p []byte) (o Opened, drop uint8) {
 
 // pair is a sender with one receiver.
 func pair(t testing.TB, merge bool, class flow.Class, change ...func(recv *Config)) (send, recv *Session) {
+	return pairOf(t, merge, Config{Streams: []flow.Class{class}}, change...)
+}
+
+// pairOf is a pair in a session of that kind.
+func pairOf(t testing.TB, merge bool, c Config, change ...func(recv *Config)) (send, recv *Session) {
 	group := netip.MustParseAddrPort("239.192.9.9:9")
 	a, b, g := newPipe(false), newPipe(false), newPipe(merge)
 	a.to, b.to = []*pipe{g}, []*pipe{a}
-	c := Config{GroupAddr: group, Symbol: flow.SymbolSize(1500, 40), Streams: []flow.Class{class}}
+	c.GroupAddr, c.Symbol = group, flow.SymbolSize(1500, 40)
 	open := func(c Config) *Session {
 		s, err := New(c)
 		if err != nil {

@@ -59,6 +59,9 @@ type peer struct {
 	queued  bool                    // in ready
 	touched bool                    // had a packet in this read
 	leaving bool                    // Finish was called
+	out     bool                    // the order says that it is gone
+	before  bool                    // it was gone when this member came in, or came back
+	owed    [flow.MaxStreams]uint64 // messages from here on are
 	missed  [flow.MaxStreams]uint64 // told with the next message of the stream
 }
 
@@ -100,7 +103,7 @@ func (s *Session) AdmitSender(id uint32, addr netip.AddrPort, edges []flow.Edge)
 	x := &s.rx
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if s.c.SendOnly {
+	if s.c.SendOnly || s.ord != nil && s.ord.isPast(id) {
 		return nil
 	}
 	if x.peers[id] == nil {
@@ -116,13 +119,16 @@ func (s *Session) AdmitSender(id uint32, addr netip.AddrPort, edges []flow.Edge)
 
 func (x *receiver) add(id uint32, addr netip.AddrPort) error {
 	r, err := flow.NewReceiver(flow.ReceiverConfig{
-		Sender: id, Symbol: x.s.c.Symbol, Streams: x.s.c.Streams, MaxMessage: x.s.c.MaxMessage,
-		Window: x.s.c.Window, Skew: x.skew(), Latency: x.s.c.Latency, Room: x.room, Seed: uint64(x.s.c.Self), Start: x.s.origin,
+		Sender: id, Symbol: x.s.c.Symbol, Streams: x.s.streams, MaxMessage: x.s.c.MaxMessage,
+		Window: x.s.c.Window, Skew: x.skew(), Latency: x.s.c.Latency, Room: x.room, Seed: uint64(x.s.c.Self), Start: x.s.origin, Reserve: x.s.reserve(),
 	}, x.pool)
 	if err != nil {
 		return fail("admit sender", transport.WSAENOBUFS, err)
 	}
 	x.peers[id] = &peer{id: id, addr: addr, r: r}
+	if x.s.seq != nil {
+		x.s.seq.sender(x.now, id, true)
+	}
 	return nil
 }
 
@@ -141,6 +147,14 @@ func (x *receiver) start(now time.Time, p *peer, edges []flow.Edge) {
 		return
 	}
 	p.started = true
+	if p.id == x.s.c.Sequencer {
+		x.markGone()
+	}
+	for _, e := range edges {
+		if int(e.Stream) < len(p.owed) {
+			p.owed[e.Stream] = e.Message
+		}
+	}
 	p.r.Start(now, edges)
 	for _, h := range p.held {
 		slab := x.pool.Get()
@@ -162,23 +176,27 @@ func (s *Session) ExpelSender(id uint32, edges []flow.Edge) {
 	x := &s.rx
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	p := x.peers[id]
+	p, now := x.peers[id], time.Now()
 	if p == nil {
+		if s.ord != nil {
+			s.ord.expelled(now, id, nil)
+		}
 		return
 	}
-	now := time.Now()
 	if edges != nil {
 		p.r.Finish(now, edges)
 	}
 	p.r.GiveUp(now)
-	p.leaving = true
 	x.after(now, p)
-	x.rouse()
-	x.s.wake.arm(now)
-	if !p.queued {
+	p.leaving = true
+	if s.ord != nil {
+		x.outOfOrder(now, p)
+	} else if !p.queued {
 		x.lost(p)
 		x.drop(p)
 	}
+	x.rouse()
+	x.s.wake.arm(now)
 }
 
 // FinishSender says how far a member will have sent when it is done: repairs
@@ -236,11 +254,16 @@ func (s *Session) settle(now time.Time, r *reader) {
 	x.account(r)
 	x.rouse()
 	x.mu.Unlock()
+	s.orderOn(now)
 }
 
 // after lets a machine judge its gaps and queues it when it can be read.
 func (x *receiver) after(now time.Time, p *peer) {
 	p.r.Advance(now)
+	if x.s.ord != nil {
+		x.placeable(p)
+		return
+	}
 	x.enqueue(p)
 }
 
@@ -258,6 +281,10 @@ func (x *receiver) enqueue(p *peer) {
 
 // rouse wakes a Recv that waits for what is there.
 func (x *receiver) rouse() {
+	if x.s.ord != nil {
+		x.rouseOrder()
+		return
+	}
 	if x.first < len(x.ready) {
 		x.bell.ring()
 	}
@@ -359,6 +386,7 @@ func (x *receiver) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, p := range x.peers {
+		x.lost(p) // who reads on is told of it
 		x.drop(p)
 	}
 	x.ready, x.first = nil, 0

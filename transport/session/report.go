@@ -68,8 +68,12 @@ func (t *transmitter) unlock() {
 			t.due.Store(false)
 			t.advance(t.tick())
 		}
-		told := t.noticed()
+		told, stamped := t.noticed(), t.stamped
+		t.stamped = false
 		t.mu.Unlock()
+		if stamped {
+			t.s.rx.wakeOrder()
+		}
 		for _, e := range told {
 			t.s.c.Notice(e)
 		}
@@ -105,6 +109,7 @@ func (t *transmitter) takeReports() {
 			t.drops[d]++
 		}
 	}
+	t.restamp(now)
 	t.push(now)
 	t.full = t.full && t.sender.Due(now) >= queueLimit
 	t.room.ring()

@@ -58,6 +58,7 @@ type transmitter struct {
 	counts   sendCounts
 	drops    [NumDrops]uint64 // of feedback
 
+	stamped   bool                 // stamps were written: this member's Recv may go on
 	greetings map[uint32]*greeting // members that have not confirmed their start
 	greetAt   time.Time
 }
@@ -70,7 +71,7 @@ func (t *transmitter) init(s *Session) error {
 		return nil
 	}
 	f, err := flow.NewSender(flow.SenderConfig{
-		Self: s.c.Self, Symbol: s.c.Symbol, Streams: s.c.Streams, MaxMessage: s.c.MaxMessage,
+		Self: s.c.Self, Symbol: s.c.Symbol, Streams: s.streams, MaxMessage: s.c.MaxMessage,
 		History: s.c.History, Window: s.c.Window, Rate: s.c.Rate, Law: s.c.Law, Policy: s.c.Policy, Quorum: s.c.Quorum, WaitFor: s.c.WaitFor,
 		NoQuarantine: s.c.NoQuarantine, NoParity: s.c.NoParity, Replay: s.c.Replay, Latency: s.c.Latency,
 		UnicastRepair: s.c.To == 0, Overhead: s.c.Sealer.Overhead(), Start: s.origin,
@@ -95,11 +96,14 @@ func (s *Session) Send(ctx context.Context, st flow.Stream, p []byte) error {
 			return err
 		}
 		err := flow.ErrFull
-		if !t.full {
+		if !t.full && t.roomForCopy(len(p)) {
 			err = t.sender.Write(t.clock(), st, p)
 		}
 		switch {
 		case err == nil:
+			if s.ord != nil {
+				t.copied(st, p)
+			}
 			t.leave(len(p))
 			return nil
 		case errors.Is(err, flow.ErrTooLong):
@@ -149,6 +153,7 @@ func (t *transmitter) refuse(st flow.Stream) error {
 func (t *transmitter) leave(n int) {
 	if t.flushAt.IsZero() {
 		if t.now.Sub(t.left) >= idleGap {
+			t.stamp(t.now, false)
 			t.sender.Flush(t.now)
 			t.push(t.now)
 			t.left = t.tick()
@@ -252,6 +257,9 @@ func (t *transmitter) armSender() { t.s.wake.arm(t.next()) }
 // to be tried again.
 func (t *transmitter) next() time.Time {
 	next := t.sender.NextTimeout()
+	if t.s.seq != nil {
+		next = earliest(next, t.s.seq.due())
+	}
 	if !next.IsZero() && next.Before(t.retryAt) {
 		return t.retryAt
 	}
@@ -281,6 +289,7 @@ func (t *transmitter) advance(now time.Time) {
 		t.sender.Flush(now)
 	}
 	t.sender.Advance(now)
+	t.restamp(now)
 	t.push(now)
 	t.room.ring()
 	if !t.greetAt.IsZero() && !now.Before(t.greetAt) {
@@ -302,6 +311,7 @@ func (s *Session) Flush() {
 
 func (t *transmitter) flush(now time.Time) {
 	t.flushAt = time.Time{}
+	t.stamp(now, true)
 	t.sender.Flush(now)
 	t.push(now)
 	t.armSender()
@@ -314,11 +324,15 @@ func (s *Session) Drain(ctx context.Context) error {
 	if t.sender == nil {
 		return nil
 	}
+	if s.seq != nil {
+		s.seq.wantFence() // who has read it has read what was before it
+	}
 	t.mu.Lock()
 	defer t.unlock()
+	var behind []flow.Edge
 	for {
 		t.flush(time.Now())
-		if t.sender.Drained() {
+		if t.drained(&behind) {
 			return nil
 		}
 		if s.closed() {

@@ -52,6 +52,17 @@ type Config struct {
 	// must not wait.
 	Keys func(kind uint8, body []byte, from uint32, pairwise bool) bool
 
+	// Sequencer is the member that puts the messages of all senders into one
+	// order, the same for all members: see the package's guide. 0: each sender's
+	// own order. All streams are then reliable, at most 15, the pace is the
+	// slowest member's, and a member's own messages come back to it.
+	Sequencer uint32
+	// View is told where in an order members come in and go: between the
+	// messages with the places before at and from at on, at all members alike.
+	// It runs with the session locked: it must not call it, nor wait. nil:
+	// nobody asks.
+	View func(member uint32, in bool, at uint64)
+
 	// Symbol is the coding unit in bytes, see flow.SymbolSize; required.
 	Symbol int
 	// Streams lists the class of each stream; required, the same at all members.
@@ -95,6 +106,10 @@ type Session struct {
 	rx   receiver
 	wr   writer
 	wake alarm
+
+	streams []flow.Class // with the hidden one
+	seq     *sequencer   // this member is the sequencer
+	ord     *order       // there is an order, and this member receives
 }
 
 // New starts a data plane: its readers and its timer.
@@ -103,10 +118,14 @@ func New(c Config) (*Session, error) {
 	case c.Self == 0, c.Sealer == nil, c.Unicast == nil, len(c.Streams) == 0, !c.GroupAddr.IsValid():
 		return nil, fail("start data plane", transport.WSAEINVAL, errors.New("missing one of Self, Sealer, Unicast, GroupAddr, Streams: all are required"))
 	}
+	if err := c.checkOrder(); err != nil {
+		return nil, err
+	}
 	s := &Session{c: c, log: c.Logger, origin: time.Now(), done: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.initOrder()
 	if err := s.tx.init(s); err != nil {
 		return nil, err
 	}

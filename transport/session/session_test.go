@@ -97,7 +97,12 @@ func TestRecvGivesWhatIsThereBeforeTheEnd(t *testing.T) {
 func waitFor(t *testing.T, recv *Session) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for ctx.Err() == nil && recv.Stats().Receivers.Symbols == 0 {
+		readable := func() bool { // a symbol that came is read only when its reader has settled
+			recv.rx.mu.Lock()
+			defer recv.rx.mu.Unlock()
+			return recv.rx.first < len(recv.rx.ready)
+		}
+		for ctx.Err() == nil && !readable() {
 		}
 		cancel()
 	}()

@@ -26,6 +26,8 @@ type Stats struct {
 	Receivers flow.ReceiverStats
 	// BuffersHeld is the receive memory in use, in bytes.
 	BuffersHeld int
+	// Order is the account of a total order; zero without one.
+	Order OrderStats
 	// Paths tells of the group's packets by path; without a second one the other
 	// is zero.
 	Paths [2]PathStats
@@ -71,6 +73,7 @@ func (s *Session) Stats() Stats {
 		add(&st.Receivers, p.r.Stats())
 	}
 	st.BuffersHeld = x.pool.InUse() * flow.SlabSize
+	st.Order = s.orderStats()
 	st.Unicast = s.c.Unicast.Info()
 	if x.group != nil {
 		st.Group = x.group.Info()
