@@ -74,6 +74,12 @@ type Config struct {
 	// Streams is the class of each stream; the root decides. nil is one
 	// reliable stream.
 	Streams []flow.Class
+	// Ordered puts the messages of all senders into one order, the same at all
+	// members, with joins and departures at their place in it; the root decides.
+	// It needs NonrootedData, reliable streams, at most 15, the policy Slowest
+	// (leaves keep to it too), a root that sends and receives, and no Replay. A
+	// member's own messages come back to it.
+	Ordered bool
 	// Policy says whose pace the root keeps; zero is the slowest leaf's. Quorum
 	// is for flow.Quorum. For flow.Tagged the condition tags leaves.
 	Policy flow.Policy

@@ -26,6 +26,13 @@
 // slowest leaf; flow.BestEffort never waits for a repair and tells exactly how
 // many messages were missed. Either way Message.Missed is the whole truth.
 //
+// With Config.Ordered everybody sees the messages of all senders in one order,
+// their own included, and SenderJoined and SenderLeft between the same messages.
+// Message.Order is the place. Each message comes at most once, two members never
+// see two messages in different orders, and what one of them lacks is in Missed.
+// The root orders: messages of others have their place once they have reached
+// it. It needs nonrooted data.
+//
 // # Keys
 //
 // Who joins moves the session to a new epoch by a one-way step, who leaves by
@@ -108,5 +115,11 @@
 //     What it missed is gone: there is no store behind the root's ring.
 //   - What waits for Send when a leaf's membership ends is lost; a Send that had
 //     returned may have been as well. Drain tells.
+//   - A total order is the root's: it ends with the root, costs a way more through
+//     the network, and is not for rooted data. It does not promise that what one
+//     leaf got all others get: after a sender's death, or to a leaf that is served
+//     apart, messages may be missing, which Missed tells. What has no place when
+//     the root closes is missed by all; Shutdown gives a place to what has reached
+//     the root, Drain of a leaf tells that its own messages have had theirs.
 //   - QoS is carried, not enforced.
 package rooted

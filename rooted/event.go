@@ -16,8 +16,8 @@ const (
 	Joined                            // root: a leaf was counted in
 	Left                              // root: a leaf is gone; Code and Text say why
 	Rekeyed                           // the session moved to Epoch
-	SenderJoined                      // leaf, nonrooted data: a member may send from now on
-	SenderLeft                        // leaf, nonrooted data: that member is gone
+	SenderJoined                      // leaf, nonrooted data: a member may send from now on; ordered: it is in from place Order on
+	SenderLeft                        // leaf, nonrooted data: that member is gone; ordered: from place Order on
 	Closed                            // leaf: the membership ended; Code and Text say why
 	GroupSilent                       // leaf: the root has sent, and nothing was heard on the group; rejoining
 	Quarantined                       // root, leaf: this leaf drags the group and is served apart; Text says why
@@ -41,6 +41,9 @@ type Event struct {
 	Code   transport.Code // zero: in good order
 	Text   string
 	Epoch  uint64
+	// Order is the place in an ordered session's messages before which
+	// SenderJoined and SenderLeft stand; the root has these events there too.
+	Order uint64
 	// Skipped counts events that were lost before this one because nobody read
 	// them: at most 1,024 wait.
 	Skipped uint64

@@ -139,7 +139,7 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 	}
 	o := l.c.socketOptions(l.group.Interface)
 	plane := l.c.plane(l.params, l.id, l.role)
-	plane.Sealer, plane.Heard, plane.Keys = l.ring, l.use, l.hear
+	plane.Sealer, plane.Heard, plane.Keys, plane.View = l.ring, l.use, l.hear, viewed(&l.events)
 	if plane.Unicast, err = l.c.Network.OpenUnicast(l.ctx, bind, o); err != nil {
 		return err
 	}
@@ -185,7 +185,9 @@ func (l *Leaf) senders(add []control.Peer, remove []uint32) {
 		l.s.RemoveMember(id)
 		l.s.ExpelSender(id, nil)
 		l.ring.Expel(id)
-		l.events.add(Event{Kind: SenderLeft, Member: id})
+		if !l.params.Ordered {
+			l.events.add(Event{Kind: SenderLeft, Member: id})
+		}
 	}
 }
 
@@ -198,18 +200,22 @@ func (l *Leaf) meet(p control.Peer) {
 	l.peers[p.ID] = p
 	if err := l.ring.Admit(p.ID); err != nil {
 		l.log.Warn("a member cannot be heard", "member", p.ID, "cause", err)
+		l.s.ExpelSender(p.ID, nil) // nothing of it is waited for
 		return
 	}
 	l.s.SetAddress(p.ID, p.Addr)
 	if p.Role.Sends() {
 		if err := l.s.AdmitSender(p.ID, p.Addr, nil); err != nil {
 			l.log.Warn("a member cannot be heard", "member", p.ID, "cause", err)
+			l.s.ExpelSender(p.ID, nil)
 		}
 	}
 	if l.sealing.Load() != 0 {
 		l.owe(p)
 	}
-	l.events.add(Event{Kind: SenderJoined, Member: p.ID})
+	if !l.params.Ordered { // else the order says when
+		l.events.add(Event{Kind: SenderJoined, Member: p.ID})
+	}
 }
 
 // owe counts a member in for this one's data. It needs a key to seal with, so

@@ -37,7 +37,7 @@ func (c Config) parameters(g transport.Group, i transport.Interface, suite crypt
 		Suite: uint8(suite), Plane: uint8(c.Data), Level: uint8(c.Source),
 		Group: g.Addr, Source: g.Source, MTU: uint16(mtu),
 		Symbol:     uint16(flow.SymbolSize(mtu, suite.Overhead())),
-		MaxMessage: uint32(c.MaxMessage), Window: uint32(c.Window), Name: c.Name, Second: c.Second.Addr,
+		MaxMessage: uint32(c.MaxMessage), Window: uint32(c.Window), Name: c.Name, Second: c.Second.Addr, Ordered: c.Ordered,
 	}
 	for _, class := range c.Streams {
 		p.Streams = append(p.Streams, uint8(class))
@@ -75,6 +75,9 @@ func usable(p control.Params, w *control.Welcome) error {
 	if int(p.Symbol) != flow.SymbolSize(int(p.MTU), crypto.Suite(p.Suite).Overhead()) {
 		return fail(transport.WSAEPROTONOSUPPORT, "a symbol of %d bytes does not fit packets of %d", p.Symbol, p.MTU)
 	}
+	if why := whyNoOrder(p); why != "" {
+		return fail(transport.WSAEPROTONOSUPPORT, "the root asks for a total order, which takes %s", why)
+	}
 	if !w.Root.IsValid() {
 		return fail(transport.WSAECONNABORTED, "the root told no address for its data socket")
 	}
@@ -92,6 +95,9 @@ func (c Config) plane(p control.Params, self uint32, role Role) session.Config {
 	}
 	for _, class := range p.Streams {
 		s.Streams = append(s.Streams, flow.Class(class))
+	}
+	if p.Ordered {
+		s.Sequencer, s.Policy = control.RootID, flow.Slowest
 	}
 	if DataPlane(p.Plane) == RootedData && self != control.RootID {
 		s.To = control.RootID

@@ -85,6 +85,9 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 	if err := c.checkSecond(g); err != nil {
 		return nil, err
 	}
+	if err := c.checkOrder(); err != nil {
+		return nil, err
+	}
 	r := &Root{
 		c: c, log: c.Logger, in: make(chan func(time.Time, *control.Root)), loop: make(chan struct{}),
 		asked: make(chan struct{}, 1), heeded: make(chan flow.Event, 64), links: make(map[uint32]*link), members: make(map[uint32]*Member),
@@ -170,7 +173,7 @@ func (r *Root) open(ctx context.Context, g transport.Group) (err error) {
 // where everybody sends, and the second path.
 func (r *Root) openPlane(ctx context.Context, g transport.Group, o transport.SocketOptions) (plane session.Config, err error) {
 	plane = r.c.plane(r.params, control.RootID, r.c.Role)
-	plane.Sealer, plane.Unicast = r.ring, r.data
+	plane.Sealer, plane.Unicast, plane.View = r.ring, r.data, viewed(&r.events)
 	plane.WaitFor, plane.Replay, plane.Notice = r.c.WaitFor, r.c.Replay, r.notice
 	if r.nonrooted() {
 		if plane.Group, err = r.c.Network.OpenGroup(ctx, g, o); err != nil {
