@@ -27,6 +27,7 @@ type sender struct {
 	bytes  atomic.Uint64
 	mode   atomic.Int32
 	parked atomic.Bool
+	more   atomic.Bool // one message, though it is to be silent
 }
 
 const (
@@ -63,7 +64,7 @@ func (x *sender) run() {
 func (x *sender) turn(due *time.Time) bool {
 	for {
 		m := x.mode.Load()
-		if m == running || m == waiting && x.stream == bestEffort {
+		if m == running || m == waiting && x.stream == bestEffort || x.more.Swap(false) {
 			break
 		}
 		x.parked.Store(true)
