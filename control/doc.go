@@ -99,6 +99,28 @@
 // most four for each connection, so who polls to the end each time is bounded.
 // Every wait has a deadline; the times stand in root.go.
 //
+// # Equals
+//
+// [Membership] is the machine of a session that nobody owns. Its frames go over
+// DTLS instead of TCP, each link through a [Pipe], which puts them in order.
+// HELLO and HERE are the only packets in clear. The oldest member, by id, is the
+// coordinator: it draws the keys and gives out the [View], which is one value
+// for who is in, who may never come in again, and under which keys they speak.
+//
+//	seeking --HERE--> arriving --VIEW--> following --(coordinator gone)--> claiming
+//	   |                 ^                                                    |
+//	   +--(nobody)-------|------------------> leading <------(agreed)---------+
+//	                     +--(lost to another session)
+//
+// A view is told, taken by everybody, then used; the next one waits for that, or
+// for 300 ms. Joiners step the keys on, departures make fresh ones. When the
+// coordinator is silent the oldest who is left claims the next term, and is
+// followed by those who miss the coordinator too. Parts of a session that was
+// cut in two find each other again by the HERE that coordinators announce: both
+// judge alike which one stays, and the members of the other enter it under new
+// ids. An id is never used by two members under one key, so packet numbers are
+// never nonces twice.
+//
 // # Goroutines
 //
 // None. Run runs in its caller's until ctx ends.
@@ -120,6 +142,11 @@
 //     that is out of date by then is sent all the same, in order.
 //   - Whether a leaf may have what was sent before it came is not asked here;
 //     who minds gives Start the edges of now.
+//   - Among equals any member may become the coordinator, which draws the keys
+//     and says who is in: a member that turns against the others can put them out.
+//   - An eviction that only the coordinator knew of when it died is forgotten.
+//   - Where some pairs of members cannot reach each other while others can, a
+//     member that has lost the coordinator alone stays out until it reaches it.
 //   - A step that was asked for before a departure may still be given after it;
 //     the fresh epoch follows, and until then the leaver can read, as it could
 //     in the instant before it left.

@@ -5,9 +5,11 @@
 //	joinleaf send --in FILE|-|udp://... --group G:PORT --listen HOST:PORT --iface NAME --code-file F
 //	              [--class reliable|deadline|best-effort] [--latency D] [--slow wait|quarantine] [--replay SIZE]
 //	joinleaf recv ROOT:PORT --out FILE|-|udp://... --iface NAME --code-file F [--from now|oldest|last=N]
+//	joinleaf peer GROUP:PORT --iface NAME --code-file F [--name N] [--stay]
+//	joinleaf chat ROOM --iface NAME
 //	joinleaf version
 //
-// stdout carries payload (recv --out -) or the report (demo, version) and
+// stdout carries payload (recv --out -, what others say to peer and chat) or the report (demo, version) and
 // nothing else; what is said to people, and the lines of --json where stdout is
 // payload, goes to stderr.
 //
@@ -30,6 +32,8 @@
 //     closing the root.
 //   - roster.listen, one for each leaf, hears its side chat: started by roster.add,
 //     ended when the leaf is gone.
+//   - talk.events, talk.hear and the one that reads stdin: started by talk.run and
+//     talk.speak, ended by the session; reading stdin ends with it, or the process.
 //   - demo.accept: started by demo.run, ended by closing the root.
 //   - guest.read, one for each leaf of the demo: started by demo.send, which waits
 //     for them.
@@ -46,6 +50,10 @@
 // so for two seconds, and at the end for a minute at most; but a leaf that is
 // alone drags nobody and is waited for. Under a deadline and on best effort what
 // the output does not take is kept in memory as far as it goes, then lost.
+//
+// A line that peer or chat send has at most 64 KiB; what would draw on a screen is
+// shown as question marks. A room's group follows from its name: two rooms may
+// share one, and then their codes keep them apart only as long as one is empty.
 //
 // The join code is the only way to prove oneself that this command offers; the
 // library has certificates and pinned keys too. On Windows there is no prompt

@@ -51,7 +51,7 @@ from the command line.`,
 	cmd.SetOut(c.stdout)
 	cmd.SetErr(c.stderr)
 	cmd.SetIn(c.stdin)
-	cmd.AddCommand(demoCommand(c, open), sendCommand(c, open), recvCommand(c, open), versionCommand(c))
+	cmd.AddCommand(demoCommand(c, open), sendCommand(c, open), recvCommand(c, open), peerCommand(c), chatCommand(c), versionCommand(c))
 	for _, sub := range cmd.Commands() {
 		refuseCodeFlag(sub)
 	}

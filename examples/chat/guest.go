@@ -23,7 +23,7 @@ func guest(ctx context.Context, config rooted.Config, name, join string, typed <
 	defer leaf.Close()
 	host := printable(string(leaf.CalleeData()))
 	show("* you are in %s's room, as %d", host, leaf.ID())
-	busy.Go(func() { hear(ctx, leaf) })
+	busy.Go(func() { hear(ctx, leaf.Recv) })
 	busy.Go(func() {
 		p := make([]byte, 1<<16)
 		for {

@@ -42,7 +42,7 @@ func host(ctx context.Context, config rooted.Config, name, listen, group string,
 	defer r.root.Close()
 	show("* the room is open at %v, on %s", r.root.Addr(), r.root.Choice().Interface.Name)
 	busy.Go(func() { r.admit(ctx, &busy) })
-	busy.Go(func() { hear(ctx, r.root) })
+	busy.Go(func() { hear(ctx, r.root.Recv) })
 	return r.speak(ctx, typed)
 }
 
@@ -135,16 +135,11 @@ func (r *room) whisper(ctx context.Context, rest string) {
 	}
 }
 
-// hearer is what root and leaf have in common here.
-type hearer interface {
-	Recv(ctx context.Context, p []byte) (rooted.Message, error)
-}
-
 // hear shows what comes over the group until the session ends.
-func hear(ctx context.Context, s hearer) {
+func hear(ctx context.Context, recv func(context.Context, []byte) (rooted.Message, error)) {
 	p := make([]byte, 1<<20)
 	for {
-		m, err := s.Recv(ctx, p)
+		m, err := recv(ctx, p)
 		if err != nil {
 			return
 		}

@@ -1,8 +1,13 @@
-// Chat is a room: one member listens, the others join it, and everybody hears
-// everybody over one multicast group.
+// Chat is a room in which everybody hears everybody over one multicast group. As
+// it stands somebody owns the room: one member listens, the others join it.
 //
 //	chat -code room -name anna -listen :7654 -group 239.192.7.3:17003 -iface lo
 //	chat -code room -name ben  -join 127.0.0.1:7654 -iface lo
+//
+// With the one line that says kind changed to equals, nobody does: all start
+// alike, the first one opens the room, and it stays open when that one goes.
+//
+//	chat -code room -name anna -group 239.192.7.3:17003 -iface lo
 //
 // Names travel as caller data, the host's as callee data. A line goes to the
 // group; "/msg TEXT" goes over the side chat to the host alone, and the host's
@@ -27,37 +32,49 @@ import (
 	"github.com/joinleaf/joinleaf/rooted"
 )
 
+// kind is who owns the room: owned or equals.
+var kind = owned
+
+// options are what the command line says.
+type options struct{ code, name, listen, join, group, iface string }
+
 func main() {
-	var (
-		codeFile = flag.String("code", "", "file with the join code; the host creates it")
-		name     = flag.String("name", "", "your name in the room")
-		listen   = flag.String("listen", "", "host the room: listen here")
-		join     = flag.String("join", "", "join the room: the host's address")
-		group    = flag.String("group", "239.192.7.3:17003", "the host's multicast group")
-		iface    = flag.String("iface", "auto", "interface of the group")
-	)
+	var o options
+	flag.StringVar(&o.code, "code", "", "file with the join code; whoever opens the room creates it")
+	flag.StringVar(&o.name, "name", "", "your name in the room")
+	flag.StringVar(&o.listen, "listen", "", "host the room: listen here")
+	flag.StringVar(&o.join, "join", "", "join the room: the host's address")
+	flag.StringVar(&o.group, "group", "239.192.7.3:17003", "the multicast group")
+	flag.StringVar(&o.iface, "iface", "auto", "interface of the group")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	code, err := readCode(*codeFile, *listen != "")
-	if err != nil {
-		log.Fatal(err)
-	}
-	config := rooted.Config{
-		Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: *iface,
-		Data: rooted.NonrootedData, // what anyone sends reaches all others
-	}
-	switch {
-	case !plainName(*name) || (*listen == "") == (*join == ""):
-		err = errors.New("give -name, without spaces, and either -listen or -join")
-	case *listen != "":
-		err = host(ctx, config, *name, *listen, *group, lines())
-	default:
-		err = guest(ctx, config, *name, *join, lines())
+	err := errors.New("give -name, without spaces")
+	if plainName(o.name) {
+		err = kind(ctx, o, lines())
 	}
 	if err != nil && ctx.Err() == nil {
 		log.Fatal(err)
 	}
+}
+
+// owned is a room with a host.
+func owned(ctx context.Context, o options, typed <-chan string) error {
+	if (o.listen == "") == (o.join == "") {
+		return errors.New("give either -listen or -join")
+	}
+	code, err := readCode(o.code, o.listen != "")
+	if err != nil {
+		return err
+	}
+	config := rooted.Config{
+		Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: o.iface,
+		Data: rooted.NonrootedData, // what anyone sends reaches all others
+	}
+	if o.listen != "" {
+		return host(ctx, config, o.name, o.listen, o.group, typed)
+	}
+	return guest(ctx, config, o.name, o.join, typed)
 }
 
 // lines reads the keyboard; the channel is closed at its end. The goroutine

@@ -1,0 +1,230 @@
+package nonrooted
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"github.com/joinleaf/joinleaf/control"
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
+	"github.com/joinleaf/joinleaf/transport/session"
+
+	"time"
+)
+
+// Message describes what Recv returned.
+type Message struct {
+	session.Message
+	// Session is the one it was sent in.
+	Session crypto.SessionID
+	// Member is who sent it, as it was when it was heard. Ids mean something
+	// within one session only, which after a merger is another one.
+	Member *Member
+}
+
+// Send gives one message to all other members, in order; or where data has a
+// root to whom that says. It waits while the slowest member's credit, or the
+// rate, allows no more, and between two sessions; a done ctx ends only that
+// wait. Alone in a session it succeeds and reaches nobody (R243).
+func (p *Peer) Send(ctx context.Context, b []byte) error { return p.SendStream(ctx, 0, b) }
+
+// SendStream is Send on one of the session's streams.
+func (p *Peer) SendStream(ctx context.Context, st flow.Stream, b []byte) error {
+	pl, err := p.current(ctx, "send")
+	if err != nil {
+		return err
+	}
+	if err := pl.s.Send(ctx, st, b); err != nil {
+		return err
+	}
+	if p.c.Loopback && !pl.charter.Params.Ordered { // an order gives them back by itself
+		p.own.add(pl, st, b)
+	}
+	return nil
+}
+
+// current waits for a plane whose keys are in use.
+func (p *Peer) current(ctx context.Context, op string) (*plane, error) {
+	for {
+		if pl := p.sending.Load(); pl != nil {
+			return pl, nil
+		}
+		p.mu.Lock()
+		changed := p.changed
+		p.mu.Unlock()
+		if p.sending.Load() != nil {
+			continue
+		}
+		select {
+		case <-p.done:
+			return nil, p.ended(op)
+		default:
+		}
+		select {
+		case <-changed:
+		case <-p.done:
+		case <-ctx.Done():
+			return nil, transport.Explain(op, p.group, context.Cause(ctx))
+		}
+	}
+}
+
+func (p *Peer) ended(op string) error {
+	if p.ctx.Err() != nil {
+		return errOver(op)
+	}
+	return p.Err()
+}
+
+// Recv waits for the next message of any member, in order per member and
+// stream, and copies it to b. Where b is too short it fails with WSAEMSGSIZE,
+// tells the size in N, and the message stays. What was lost at the end of a
+// session that merged into another is told in Missed of what is read next.
+func (p *Peer) Recv(ctx context.Context, b []byte) (Message, error) {
+	for {
+		pl, err := p.readable(ctx)
+		if err != nil {
+			return Message{}, err
+		}
+		m, err := p.recvFrom(ctx, pl, b)
+		switch {
+		case err == nil:
+			return p.whose(pl, m), nil
+		case errors.Is(err, errWoken):
+			continue
+		case errors.Is(err, errEnded):
+			p.drained(pl, m.Missed)
+			continue
+		case p.ctx.Err() != nil:
+			err = errOver("receive")
+		}
+		return p.whose(pl, m), err
+	}
+}
+
+// recvFrom reads one message, this member's own included where those are wanted.
+func (p *Peer) recvFrom(ctx context.Context, pl *plane, b []byte) (session.Message, error) {
+	if !p.c.Loopback {
+		return pl.s.Recv(ctx, b)
+	}
+	return p.own.recv(ctx, pl, b)
+}
+
+func (p *Peer) whose(pl *plane, m session.Message) Message {
+	if m.From == pl.id {
+		return Message{m, pl.charter.Session, pl.self}
+	}
+	if p.carried.Load() > 0 && m.From != 0 {
+		m.Missed += p.carried.Swap(0)
+	}
+	return Message{m, pl.charter.Session, (*pl.known.Load())[m.From]}
+}
+
+// readable is the plane that is read now.
+func (p *Peer) readable(ctx context.Context) (*plane, error) {
+	for {
+		p.mu.Lock()
+		changed := p.changed
+		if len(p.reading) > 0 {
+			pl := p.reading[0]
+			p.mu.Unlock()
+			return pl, nil
+		}
+		p.mu.Unlock()
+		select {
+		case <-p.done:
+			return nil, p.ended("receive")
+		default:
+		}
+		select {
+		case <-changed:
+		case <-p.done:
+		case <-ctx.Done():
+			return nil, transport.Explain("receive", p.group, context.Cause(ctx))
+		}
+	}
+}
+
+// drained goes on to the next plane.
+func (p *Peer) drained(pl *plane, missed uint64) {
+	p.carried.Add(missed)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.reading) > 0 && p.reading[0] == pl {
+		p.reading = p.reading[1:]
+		p.spent = append(p.spent, pl) // another Recv may be in it
+	}
+}
+
+// Flush sends small messages that wait for company.
+func (p *Peer) Flush() {
+	if pl := p.sending.Load(); pl != nil {
+		pl.s.Flush()
+	}
+}
+
+// Drain waits until what was sent so far on reliable streams was delivered.
+func (p *Peer) Drain(ctx context.Context) error {
+	pl, err := p.current(ctx, "drain")
+	if err != nil {
+		return err
+	}
+	return pl.s.Drain(ctx)
+}
+
+// View returns who is in now.
+func (p *Peer) View() View { return *p.view.Load() }
+
+// ID is this member's id, as of now.
+func (p *Peer) ID() uint32 { return p.view.Load().Self }
+
+// Pin is this member's fingerprint.
+func (p *Peer) Pin() crypto.Pin { return p.channels.Pin() }
+
+// Group is the group with the interface that is used.
+func (p *Peer) Group() transport.Group { return p.group }
+
+// Interface tells which interface is used, and why.
+func (p *Peer) Interface() transport.Choice { return p.choice }
+
+// LocalAddr is where this member hears membership.
+func (p *Peer) LocalAddr() netip.AddrPort { return p.wires.unicast.LocalAddr() }
+
+// CalleeData is what the coordinator said when this member came in last. nil is
+// nothing, as for who founded the session.
+func (p *Peer) CalleeData() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.callee
+}
+
+// Evict puts a member out for good: its key is not let in again, whatever
+// merges. The coordinator may, and those whom Admins of the founder names.
+func (p *Peer) Evict(ctx context.Context, id uint32) error {
+	answer := make(chan error, 1)
+	if err := p.do(func(now time.Time, m *control.Membership) { answer <- m.Evict(now, id) }); err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return transport.Explain("evict", p.group, context.Cause(ctx))
+	}
+}
+
+// NextEvent waits for the next event.
+func (p *Peer) NextEvent(ctx context.Context) (Event, error) { return p.events.next(ctx, p.done) }
+
+// Done is closed when the membership is over; Err says why.
+func (p *Peer) Done() <-chan struct{} { return p.done }
+
+// Err is nil while this member is in; afterwards an error with the code:
+// WSAEACCES when it was put out, or matching net.ErrClosed after Close.
+func (p *Peer) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
