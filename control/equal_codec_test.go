@@ -24,7 +24,7 @@ var equalCodecs = []codec{
 	frameOf("hello", Hello{77}, ParseHello, ""),
 	frameOf("here", Here{77, [8]byte{1, 2}, [16]byte{3}}, ParseHere, ""),
 	frameOf("charter", sampleCharter(), ParseCharter, ""),
-	frameOf("enter", Enter{ReceiveOnly, netip.MustParseAddrPort("10.0.0.7:7002"), []byte("me"), true}, ParseEnter, ""),
+	frameOf("enter", Enter{ReceiveOnly, netip.MustParseAddrPort("10.0.0.7:7002"), []byte("me"), true, [][32]byte{{7}}}, ParseEnter, ""),
 	frameOf("entered", Entered{7, sampleCharter(), []byte("welcome")}, ParseEntered, ""),
 	frameOf("view", View{
 		Number: 5<<32 | 3, Coordinator: 2, Merged: true, State: Secret("state"), Add: []Equal{sampleEqual(4), sampleEqual(9)},
@@ -34,7 +34,7 @@ var equalCodecs = []codec{
 	frameOf("taken", Taken{firstView(2)}, ParseTaken, ""),
 	frameOf("use", Use{firstView(2)}, ParseUse, ""),
 	frameOf("claim", Claim{[16]byte{1}, 2, 3}, ParseClaim, ""),
-	frameOf("agree", Agree{2}, ParseAgree, ""),
+	frameOf("agree", Agree{2, [][32]byte{{3}}}, ParseAgree, ""),
 	frameOf("resume", Resume{[16]byte{1}, 3}, ParseResume, ""),
 	frameOf("greet", Greet{[16]byte{1}, [32]byte{2}, 3, 4, [][32]byte{{5}, {6}}}, ParseGreet, ""),
 	frameOf("move", Move{netip.MustParseAddrPort("10.0.0.7:7001"), [32]byte{1}}, ParseMove, ""),

@@ -83,17 +83,20 @@ type Enter struct {
 	Addr  netip.AddrPort // where it hears data: the group is joined already
 	Data  []byte         // caller data
 	Moved bool           // it comes from a session that merges into this one
+	// Denied is who was put out where it comes from.
+	Denied [][32]byte
 }
 
 // ENTER:
 //
-//	version(1) role(1) addr(18) moved(1) data(option)
+//	version(1) role(1) addr(18) moved(1) data(option) d(2) d times pin(32)
 
 // Append appends the whole frame to b.
 func (e Enter) Append(b []byte) []byte {
 	b, start := begin(b, TypeEnter)
 	b = appendAddrPort(append(b, Version, byte(e.Role)), e.Addr)
-	return finish(appendOption(appendFlag(b, e.Moved), e.Data), start)
+	b = appendOption(appendFlag(b, e.Moved), e.Data)
+	return finish(appendPins(b, e.Denied), start)
 }
 
 // ParseEnter reads an ENTER. Data points into frame.
@@ -102,9 +105,11 @@ func ParseEnter(frame []byte) (Enter, error) {
 	s.version()
 	e := Enter{Role: s.role(), Addr: s.addrPort(), Moved: s.flag(), Data: s.option(MaxEqualData)}
 	s.check(e.Addr.Port() != 0 && !e.Addr.Addr().IsMulticast(), FaultValue)
+	denied := s.pins()
 	if err := s.end(); err != nil {
 		return Enter{}, err
 	}
+	e.Denied = decodePins(denied)
 	return e, nil
 }
 

@@ -253,3 +253,35 @@ func TestRootedData_AnotherCoordinatorIsAnotherSession(t *testing.T) {
 		}
 	}
 }
+
+func TestN3_ADenialThatAJoinerBringsHoldsForThoseWhoJoinWithIt(t *testing.T) {
+	w := newTown(t, 12)
+	lead := w.join()
+	w.settle(time.Second, "founding", func() bool { return w.agree(lead) })
+	out := w.join()
+	teller := w.join()
+	teller.m.denied = append(teller.m.denied, out.pin) // from a session whose coordinator is no more
+	w.settle(5*time.Second, "turning it away", func() bool { return out.closed && w.allAgree() })
+	if !lead.m.isDenied(out.pin) {
+		t.Error("the coordinator does not know of it")
+	}
+}
+
+func TestALostLinkIsTakenUpAgainAndNothingChanges(t *testing.T) {
+	w := newTown(t, 13)
+	for range 3 {
+		w.join()
+		w.run(700 * time.Millisecond)
+	}
+	w.settle(time.Second, "joining", w.allAgree)
+	h := w.homes[2]
+	id, number, old := h.id, h.number, h.m.up.link
+	w.hang(h, old.conn) // as a DTLS association ends after an hour
+	h.m.Closed(w.now, old.conn, false)
+	w.drain(h)
+	w.settle(time.Second, "resuming", func() bool { return h.m.up.link != nil && h.m.up.link != old && h.m.up.link.pipe != nil })
+	w.run(5 * time.Second)
+	if !w.allAgree() || h.id != id || h.number != number || h.moved != 0 {
+		t.Errorf("member %d in view %x, moved %d times; was member %d in view %x", h.id, uint64(h.number), h.moved, id, uint64(number))
+	}
+}

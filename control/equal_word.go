@@ -74,22 +74,30 @@ func ParseClaim(frame []byte) (Claim, error) {
 	return c, nil
 }
 
-// Agree accepts a claim of that term.
-type Agree struct{ Term uint32 }
+// Agree accepts a claim of that term, and says who was put out before.
+type Agree struct {
+	Term   uint32
+	Denied [][32]byte
+}
 
-// AGREE: term(4).
+// AGREE: term(4) d(2) d times pin(32).
 
 // Append appends the whole frame to b.
 func (a Agree) Append(b []byte) []byte {
 	b, start := begin(b, TypeAgree)
-	return finish(binary.BigEndian.AppendUint32(b, a.Term), start)
+	return finish(appendPins(binary.BigEndian.AppendUint32(b, a.Term), a.Denied), start)
 }
 
 // ParseAgree reads an AGREE.
 func ParseAgree(frame []byte) (Agree, error) {
 	s := open(frame, TypeAgree)
-	a := Agree{s.u32()}
-	return a, s.end()
+	a := Agree{Term: s.u32()}
+	denied := s.pins()
+	if err := s.end(); err != nil {
+		return Agree{}, err
+	}
+	a.Denied = decodePins(denied)
+	return a, nil
 }
 
 // Resume takes up a membership again whose link was lost.

@@ -73,12 +73,12 @@ func (m *Membership) standDown(now time.Time) {
 func (m *Membership) succeed(now time.Time) {
 	term, agreed := m.claim.term, m.claim.agreed
 	with := slices.DeleteFunc(slices.Clone(m.roster), func(e Equal) bool {
-		return e.ID != m.id && !slices.Contains(agreed, e.ID)
+		return e.ID != m.id && (!slices.Contains(agreed, e.ID) || m.isDenied(e.Pin))
 	})
 	seats := make(map[uint32]*link)
 	for _, l := range m.sorted() {
 		switch {
-		case l.use == linkClaim && l.open() && slices.Contains(agreed, l.id):
+		case l.use == linkClaim && l.open() && slices.Contains(agreed, l.id) && !m.isDenied(l.pin):
 			seats[l.id] = l
 		case l.use == linkClaim:
 			m.hang(l)
@@ -140,6 +140,7 @@ func (m *Membership) onAgree(now time.Time, l *link, a Agree) error {
 	if m.standing != claiming || a.Term != m.claim.term || l.spoke {
 		return FaultState
 	}
+	m.deny(a.Denied...) // nobody it names is taken into the next view, see succeed
 	m.answered(now, l, true)
 	return nil
 }
@@ -190,6 +191,6 @@ func (m *Membership) onClaim(now time.Time, l *link, c Claim) error {
 	}
 	l.use = linkUp
 	m.up = upState{link: l, heard: now, promise: c.Term}
-	l.pipe.Write(Agree{c.Term}.Append(nil))
+	l.pipe.Write(Agree{c.Term, m.denied}.Append(nil))
 	return nil
 }

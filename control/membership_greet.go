@@ -123,22 +123,24 @@ func (m *Membership) onGreet(now time.Time, l *link, g Greet) error {
 	case m.isDenied(l.pin):
 		return nil // it hears from our list that it is out
 	case slices.Contains(g.Denied, m.c.Self.Pin):
-		m.over(now, transport.WSAEACCES, "put out of the session by its other part")
+		m.over(now, transport.WSAEACCES, putOutElsewhere)
 		return nil
 	case g.Session == own.Session && g.Charter != own.Charter, g.Term >= lastTerm:
 		m.greeted(now, l.addr, greetNever)
 		return nil
 	case own.beats(m.c.Self.Pin, g, l.pin):
-		m.unite(now, g)
+		m.unite(now, g.Denied)
 		return nil
 	}
 	m.yield(now, Move{l.addr, l.pin})
 	return nil
 }
 
-// unite takes the other session's list of who is out.
-func (m *Membership) unite(now time.Time, g Greet) {
-	m.deny(g.Denied...)
+const putOutElsewhere = "put out of the session by its other part"
+
+// unite takes another session's list of who is out.
+func (m *Membership) unite(now time.Time, denied [][32]byte) {
+	m.deny(denied...)
 	for _, e := range slices.Clone(m.roster) {
 		if e.ID != m.id && m.isDenied(e.Pin) {
 			m.putOut(now, e)

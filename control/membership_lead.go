@@ -148,6 +148,11 @@ func (m *Membership) nextView(now time.Time) {
 		if m.links[j.link.conn] != j.link || !j.link.closing.IsZero() {
 			continue
 		}
+		if m.isDenied(j.as.Pin) { // another joiner has told
+			m.stats.Refused++
+			m.farewell(now, j.link, denyEvicted)
+			continue
+		}
 		next = append(next, j.as)
 		c.member[j.as.ID] = j.link
 		j.link.pipe.Write(Entered{j.as.ID, m.charter, m.c.Callee}.Append(nil))
@@ -227,6 +232,11 @@ func (m *Membership) onEnter(now time.Time, l *link, e Enter) error {
 	case l.pin == m.c.Self.Pin:
 		return m.refuse(now, l, Deny{Why: DenyBusy})
 	}
+	if slices.Contains(e.Denied, m.c.Self.Pin) {
+		m.over(now, transport.WSAEACCES, putOutElsewhere)
+		return nil
+	}
+	m.unite(now, e.Denied)
 	if old := m.roster.byPin(l.pin); old != nil && !slices.Contains(c.gone, old.ID) {
 		m.depart(now, old.ID, 0) // it has begun anew, whatever it was before
 	}

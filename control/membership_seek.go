@@ -159,7 +159,7 @@ func (m *Membership) enter(now time.Time, at netip.AddrPort, pin [32]byte) {
 // ask says what a link to the coordinator was dialled for.
 func (m *Membership) ask(l *link) {
 	if m.standing == arriving {
-		l.pipe.Write(Enter{m.c.Self.Role, m.c.Self.Addr, m.c.Self.Data, m.seek.moved}.Append(nil))
+		l.pipe.Write(Enter{m.c.Self.Role, m.c.Self.Addr, m.c.Self.Data, m.seek.moved, m.denied}.Append(nil))
 		return
 	}
 	l.pipe.Write(Resume{m.charter.Session, m.id}.Append(nil))

@@ -79,6 +79,10 @@
 //   - In a total order another coordinator is another session: at its edge some
 //     members may have had messages that others are told they missed. The order is
 //     the same for all who had them.
+//   - Somebody on the local network can hold up who joins, and who is to merge, by
+//     false answers from addresses that do not exist: each costs some seconds.
+//   - An interface that is deleted and made again is not noticed: the member is out of
+//     touch until it joins anew.
 //   - No second path, no signed data yet.
 //   - Connect data is limited to 1 KiB, since every member keeps everybody's.
 //   - Membership traffic in a quiet session: 4 datagrams a second of some 75 bytes
