@@ -75,6 +75,14 @@
 //
 // Each stands in full above its Append and Parse. testdata holds one of each.
 //
+// # Judges
+//
+// Where others hold the sender's key a [Judge] knows its symbols by their hashes. It
+// is asked last, about what has a place. What it does not know yet is kept and
+// counts as come, but is not read; the cursor stops there. What it finds to be
+// another's is dropped, or taken back by Reject and asked for. What is Unknown holds
+// a reliable stream up for as long as the sender keeps it, others for a second.
+//
 // # Blocks
 //
 // Symbols are coded in blocks of up to 64 x D. Column c of a block is every D-th
@@ -147,8 +155,10 @@
 //     process.
 //   - In a group of n > 8 a member reports at most every n/4 ms, so with small
 //     sockets credit bounds the rate: room packets in that time.
-//   - Who holds the group's key can forge DATA and BEAT of any sender; these
-//     machines believe what was opened. A forged BEAT can make a receiver skip.
+//   - Who holds the group's key can forge DATA and BEAT of any sender; without a
+//     Judge these machines believe what was opened, and with one they still do but
+//     for what is read. A forged BEAT can make a receiver skip, and a forged symbol
+//     far ahead a stream that may lose.
 //   - The socket's room is shared evenly by the streams of a sender, whether
 //     they are used or not.
 //   - A gap of 2^32 messages or more is told short.

@@ -21,11 +21,12 @@ const (
 	DropWindow         // beyond the window
 	DropBudget         // the slab budget is used up
 	DropClosed         // after Close
+	DropForged         // another member's, in the sender's name
 	drops
 )
 
 var dropNames = [drops]string{"none", "malformed", "type", "stranger", "stream", "future", "beyond", "stale", "rate",
-	"early", "before", "duplicate", "late", "window", "budget", "closed"}
+	"early", "before", "duplicate", "late", "window", "budget", "closed", "forged"}
 
 // String names the reason in one word.
 func (d Drop) String() string {

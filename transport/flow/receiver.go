@@ -36,6 +36,11 @@ type ReceiverConfig struct {
 	// Zero means 256 KiB. Who can read nothing before a certain message is whole
 	// needs the longest message.
 	Reserve int
+	// Judge says which symbols are the sender's own; only those are read. nil
+	// believes whatever was opened.
+	Judge Judge
+	// Eager reads symbols before they are proven; Info.Unproven tells.
+	Eager bool
 	// NoFeedback makes a Receiver that only listens.
 	NoFeedback bool
 }
@@ -97,6 +102,8 @@ type Meta struct {
 	Epoch    uint64 // packet numbers start again with each
 	Overflow uint32 // the socket's count of dropped buffers when this one was queued
 	Pairwise bool   // it came to this member alone; those are not counted for loss
+	Hashed   bool   // Hash is what a Judge knows the symbol by
+	Hash     [16]byte
 }
 
 // NewReceiver makes a Receiver whose slabs belong to p.
@@ -145,6 +152,11 @@ func (r *Receiver) Start(now time.Time, e []Edge) {
 			r.edges[e.Stream] = e
 		}
 	}
+	if r.c.Judge != nil {
+		for i := range r.edges {
+			r.c.Judge.Start(Stream(i), r.edges[i].Seq)
+		}
+	}
 	r.told = r.now(now)
 	r.askStatus(r.told)
 }
@@ -158,7 +170,8 @@ func (r *Receiver) stream(i int) *stream {
 		r.streams[i] = &stream{id: Stream(i), class: r.c.Streams[i], r: r, start: e.Seq, kept: e.Seq, block: e.Seq, base: e.Seq, contig: e.Seq, hi: e.Seq,
 			known: e.Seq, lost: true, fresh: true, walked: e.Message,
 			first: e.Message, message: e.Message, end: edgeMark{e.Seq, uint32(e.Message)},
-			told: limits{delivered: e.Seq, highest: e.Seq, limit: e.Seq + r.firstLimit()}, last: seqMax}
+			told: limits{delivered: e.Seq, highest: e.Seq, limit: e.Seq + r.firstLimit()}, last: seqMax,
+			proven: e.Seq, released: e.Seq, waitAt: never}
 	}
 	return r.streams[i]
 }
@@ -227,7 +240,7 @@ func (r *Receiver) handleData(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	if st == nil {
 		st = r.stream(int(d.stream))
 	}
-	if drop := st.place(t, &d, frame[:HeadSize+symbolHead+len(d.payload)], s); drop != DropNone {
+	if drop := st.place(t, &d, frame[:HeadSize+symbolHead+len(d.payload)], s, m); drop != DropNone {
 		if drop == DropDuplicate && r.c.Skew > 0 && ahead < 0 && !m.Pairwise {
 			// The slower path brings what was repaired meanwhile: too early.
 			r.late.learn(t, moment(-int64(ahead))*time.Microsecond)
@@ -247,14 +260,19 @@ func (r *Receiver) handleData(t moment, m *Meta, frame []byte, s *Slab) Drop {
 	return DropNone
 }
 
-// place puts a symbol into the ring.
-func (st *stream) place(t moment, d *data, frame []byte, s *Slab) Drop {
+// place puts a symbol into the ring; m is nil for one that was rebuilt.
+func (st *stream) place(t moment, d *data, frame []byte, s *Slab, m *Meta) Drop {
 	if drop := st.admit(d); drop != DropNone {
 		return drop
 	}
 	at := &st.ring[d.seq&st.mask]
 	if at.b != nil {
 		return DropDuplicate
+	}
+	if st.r.c.Judge != nil { // last of all: what is Unknown is kept
+		if drop := st.judged(t, d, frame, m); drop != DropNone {
+			return drop
+		}
 	}
 	*at = slot{b: frame, slab: s}
 	if s != nil {
@@ -275,7 +293,7 @@ func (st *stream) place(t moment, d *data, frame []byte, s *Slab) Drop {
 		}
 		st.hi = d.seq + 1
 	}
-	if d.seq == st.contig {
+	if d.seq == st.contig && !st.r.waits() {
 		st.extend()
 	}
 	return DropNone

@@ -35,6 +35,10 @@ func (r *Receiver) GiveUp(now time.Time) {
 	r.gaveUp, r.ended = true, true
 	for _, st := range r.streams {
 		if st != nil {
+			if r.waits() { // nor will a proof
+				st.extend()
+				st.forsake()
+			}
 			st.gone, st.last, st.sections = st.known, st.known, nil
 			st.settle()
 		}

@@ -156,6 +156,9 @@ func (r *Receiver) Advance(now time.Time) {
 		if len(st.sections) > 0 {
 			st.judge(t)
 		}
+		if r.c.Judge != nil {
+			st.prove(t)
+		}
 		if st.gone > st.contig || st.lost {
 			st.settle()
 		}
@@ -173,7 +176,7 @@ func (st *stream) judge(t moment) {
 	k := 0
 	for k < len(st.sections) {
 		c := &st.sections[k]
-		if c.end > st.contig {
+		if c.end > st.contig && !(st.r.waits() && st.hole(st.contig, c.end) >= c.end) {
 			if st.givesUp(c) > t {
 				break
 			}

@@ -204,10 +204,13 @@ func (st *stream) restore(t moment, k *codedBlock, d *decoder, i, pos int) {
 		return
 	}
 	r.used += (HeadSize + symbolHead + n + 63) &^ 63
-	if st.place(t, &f, frame[:HeadSize+symbolHead+n], slab) == DropNone {
+	switch st.place(t, &f, frame[:HeadSize+symbolHead+n], slab, nil) {
+	case DropNone:
 		r.stats.Rebuilt++
 		st.ring[f.seq&st.mask].repaired = true
 		st.progress = true
+	case DropForged:
+		r.stats.Garbled++ // of forged symbols, or forged parity
 	}
 }
 

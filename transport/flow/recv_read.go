@@ -9,6 +9,7 @@ type Info struct {
 	Size     int    // its length, also with ErrShort
 	Missed   uint64 // with ErrGap: how many messages are gone, told this once
 	Repaired bool   // part of it was lost and sent again
+	Unproven bool   // part of it may be another member's: ReceiverConfig.Eager
 }
 
 // Next tells whether Read has something: a whole message of size bytes, or a
@@ -57,7 +58,11 @@ func (r *Receiver) Read(now time.Time, id Stream, p []byte) (n int, i Info, err 
 		return 0, i, ErrShort
 	}
 	n = st.size
+	first := st.base
 	i.Repaired = st.copyOut(p[:n])
+	if r.c.Judge != nil && r.c.Eager {
+		i.Unproven = st.unproven(first)
+	}
 	r.stats.Messages++
 	r.stats.MessageBytes += uint64(n)
 	if r.limit(st)-st.told.limit >= r.quarter(st) {
@@ -147,7 +152,7 @@ func (st *stream) settle() {
 			}
 			if !st.lost { // ready may have lost it
 				torn := st.r.gaveUp && st.avail > 0 && st.contig >= st.known
-				if st.contig >= st.gone && !torn {
+				if st.contig >= st.gone && !torn || st.awaits() {
 					return
 				}
 				st.lose()
@@ -178,6 +183,10 @@ func (st *stream) search() bool {
 			st.lostSymbols++
 			st.base++
 			continue
+		}
+		if st.r.waits() && st.provenTo(st.base, st.hi) <= st.base {
+			st.contig = max(st.contig, st.base)
+			return false
 		}
 		if back := uint32(st.message) - at.message(); st.fresh && at.head() != noHead && back < 1<<31 && uint64(back) <= st.message {
 			// What is owed begins in this symbol, perhaps behind its first record.

@@ -53,10 +53,16 @@ type stream struct {
 	first   uint64 // number of the first message owed
 	message uint64 // number of the next message
 	missed  uint64 // messages to be told missing first
-	end     edgeMark
-	walked  uint64 // while lost: the least number of the next record
-	jumps   uint64 // times that the cursor was put on another record
-	scan    scan
+	// Where a Judge is waited for.
+	proven   uint64 // what is here from base up to it is proven
+	released uint64
+	waitSeq  uint64 // is here and not proven
+	waitEnd  uint64 // hi when that began
+	waitAt   moment // when that was; never: it is not so
+	end      edgeMark
+	walked   uint64 // while lost: the least number of the next record
+	jumps    uint64 // times that the cursor was put on another record
+	scan     scan
 
 	sections   []section
 	block      uint64       // first symbol of the newest block of which something came
@@ -147,9 +153,12 @@ func (st *stream) grow(distance uint64) {
 	}
 }
 
-// extend moves contig over what is held.
+// extend moves contig over what is held, and proven where that is waited for.
 func (st *stream) extend() {
 	seq, hi, avail := st.contig, st.hi, st.avail
+	if st.r.waits() && seq < hi {
+		hi = st.provenTo(seq, hi)
+	}
 	for seq < hi {
 		b := st.ring[seq&st.mask].b
 		if b == nil {

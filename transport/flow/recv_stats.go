@@ -24,6 +24,9 @@ type ReceiverStats struct {
 	Missed                 uint64 // messages in them
 	Garbled                uint64 // records that no sender writes
 
+	Rejected uint64 // symbols that were kept and turned out to be another member's
+	Unproven uint64 // symbols that were given up for want of a proof
+
 	Naks, Asked uint64 // NAKs, and symbols asked for in them
 	Statuses    uint64
 

@@ -112,6 +112,9 @@ func (r *Receiver) NextTimeout() time.Time {
 	}
 	t := r.statusAt
 	for _, st := range r.streams {
+		if st != nil && st.waitAt != never {
+			t = min(t, st.waitAt+st.patience())
+		}
 		if st == nil || len(st.sections) == 0 {
 			continue
 		}
