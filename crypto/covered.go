@@ -64,14 +64,14 @@ func (c *coverage) reach(seq uint64, span int) bool {
 }
 
 // come takes up the hash of a symbol that came.
-func (c *coverage) come(seq uint64, h *SymbolHash, span int) (o Outcome, disputed bool) {
+func (c *coverage) come(seq uint64, h *SymbolHash, span int) Outcome {
 	switch {
 	case !c.open:
-		return Beyond, false
+		return Beyond
 	case seq < c.low:
-		return Old, false
+		return Old
 	case !c.reach(seq, span):
-		return Beyond, false
+		return Beyond
 	}
 	x := c.at(seq)
 	switch x.state {
@@ -79,15 +79,28 @@ func (c *coverage) come(seq uint64, h *SymbolHash, span int) (o Outcome, dispute
 		x.hash, x.state = *h, cellHeld
 		c.held++
 		c.top = max(c.top, seq+1)
-		return Held, false
+		return Held
 	case cellHeld:
-		return Held, x.hash != *h
+		if x.hash != *h { // one of the two is forged, and the first is kept
+			return Unfit
+		}
+		return Held
 	}
 	if x.hash != *h {
-		return Forged, false
+		return Forged
 	}
 	x.state = cellProven
-	return Taken, false
+	return Taken
+}
+
+// proven is the first symbol in [from, to) that did not both come and prove to be
+// the sender's own, or to.
+func (c *coverage) proven(from, to uint64) uint64 {
+	seq := max(from, c.low)
+	for end := min(to, c.top); seq < end && c.at(seq).state == cellProven; {
+		seq++
+	}
+	return min(seq, max(to, from))
 }
 
 // cover takes up what a proven manifest says of a symbol. news says that it was

@@ -177,7 +177,7 @@ func ExampleManifestSigner() {
 	for seq, symbol := range symbols {
 		signer.Symbol(now, 0, uint64(seq), symbol)
 	}
-	manifest, _, _ := signer.Poll(now, nil)
+	manifest, _ := signer.Poll(now, nil)
 
 	forged := slices.Clone(symbols[1])
 	forged[0] ^= 1

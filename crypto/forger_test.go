@@ -31,7 +31,7 @@ func (r *receiver) symbol(now time.Time, st uint16, seq uint64, b []byte) {
 		if r.kept[id] == nil && seq >= r.at[st] {
 			r.kept[id] = b
 		}
-	case Forged, Old, Beyond:
+	case Forged, Unfit, Old, Beyond:
 	default:
 		r.t.Fatal(o)
 	}
@@ -41,6 +41,9 @@ func (r *receiver) symbol(now time.Time, st uint16, seq uint64, b []byte) {
 func (r *receiver) manifest(now time.Time, b []byte, pairwise bool) Outcome {
 	rejected, o := r.v.Manifest(now, b, pairwise, nil)
 	for _, id := range rejected {
+		if r.v.Proven(id.Stream, id.Seq, id.Seq+1) > id.Seq {
+			r.t.Errorf("%v is rejected and proven", id)
+		}
 		if r.kept[id] == nil {
 			r.told++
 		}
@@ -110,7 +113,7 @@ func TestP5_NothingUnprovenIsDeliveredAndEverythingArrives(t *testing.T) {
 				late = append(late[:i], late[i+1:]...)
 			}
 			if q, ok := v.Ask(now, nil); ok && rng.IntN(4) > 0 {
-				s.Ask(now, 2, q)
+				s.Ask(now, 2, q, nil)
 			}
 		}
 		for next[0]+next[1] < 2*total {

@@ -49,13 +49,20 @@ const (
 // its packets take.
 const MaxManifest = 9000
 
-// SymbolHash is what a manifest says of one symbol.
-type SymbolHash [hashSize]byte
+// SymbolHash is what a manifest says of one symbol. Like Opened it and SymbolID
+// have no name of their own, so that others can name the same types.
+type SymbolHash = [hashSize]byte
 
 // SymbolID names a symbol of one sender.
-type SymbolID struct {
+type SymbolID = struct {
 	Stream uint16
 	Seq    uint64
+}
+
+// SymbolRange names symbols of one stream, End not among them.
+type SymbolRange = struct {
+	Stream     uint16
+	First, End uint64
 }
 
 type hasher struct {

@@ -33,7 +33,10 @@ func content(stream uint16, seq uint64) []byte {
 // poll takes every manifest that is due.
 func poll(s *ManifestSigner, now time.Time) (bodies [][]byte) {
 	for {
-		b, _, ok := s.Poll(now, nil)
+		b, ok := s.Poll(now, nil)
+		if !ok {
+			b, _, ok = s.Again(now, nil)
+		}
 		if !ok {
 			return bodies
 		}
@@ -157,34 +160,34 @@ func TestManifestSigner_SendsAgainWhatIsAskedFor(t *testing.T) {
 		t.Error("the same question twice at once")
 	}
 	for range 2 { // the second time is one too many, and harmless
-		if !s.Ask(now, 7, question) {
+		if _, ok := s.Ask(now, 7, question, nil); !ok {
 			t.Fatal("the question is not understood")
 		}
 	}
 	for i := range bodies {
-		b, to, ok := s.Poll(now, nil)
+		b, to, ok := s.Again(now, nil)
 		if !ok || to != 7 || !slices.ContainsFunc(bodies, func(x []byte) bool { return bytes.Equal(x, b) }) {
 			t.Fatalf("answer %d of %d: to %d, %v", i, len(bodies), to, ok)
 		}
 		v.Manifest(now, b, true, nil)
 	}
-	if _, _, ok := s.Poll(now, nil); ok || v.Covered(1) != 400 {
+	if _, _, ok := s.Again(now, nil); ok || v.Covered(1) != 400 {
 		t.Errorf("covered to %d; more to come: %v", v.Covered(1), ok)
 	}
-	if s.Ask(now, 7, question); len(s.asked) != 0 {
+	if s.Ask(now, 7, question, nil); len(s.asked) != 0 {
 		t.Error("the same again within 2 ms")
 	}
-	s.Ask(now, 8, question)
-	s.Ask(now, 9, question)
-	if _, to, ok := s.Poll(now, nil); !ok || to != 0 {
+	s.Ask(now, 8, question, nil)
+	s.Ask(now, 9, question, nil)
+	if _, to, ok := s.Again(now, nil); !ok || to != 0 {
 		t.Errorf("what two ask for goes to %d, %v", to, ok)
 	}
 	for _, bad := range [][]byte{nil, {3}, {3, 0}, {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, {3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}} {
-		if s.Ask(now, 7, bad) {
+		if _, ok := s.Ask(now, 7, bad, nil); ok {
 			t.Errorf("a question of % x", bad)
 		}
 	}
-	if !s.Ask(now, 7, appendRun([]byte{formAsk, 1}, 1, 1<<40, 5)) || len(poll(s, now)) > 20 {
+	if unknown, ok := s.Ask(now, 7, appendRun([]byte{formAsk, 1}, 1, 1<<40, 5), nil); !ok || len(unknown) > 0 || len(poll(s, now)) > 20 {
 		t.Error("asked for what there is not")
 	}
 }
@@ -202,6 +205,35 @@ func TestManifestSigner_WhatIsNotPolledIsLostAndCounted(t *testing.T) {
 		if _, o := v.Manifest(epochZero, b, false, nil); o != Taken && o != Held {
 			t.Error(o)
 		}
+	}
+}
+
+// Manifests are not kept for ever: what they proved can be signed anew.
+func TestManifestSigner_TellsWhatItDoesNotKeep(t *testing.T) {
+	s, v := newManifests(t, 512, 32, 2)
+	now := epochZero
+	for seq := range uint64(2000) {
+		s.Symbol(now, 1, seq, content(1, seq))
+		poll(s, now)
+	}
+	v.Symbol(now, 1, 10, HashSymbol(1, 10, content(1, 10)))
+	v.Symbol(now, 1, 11, HashSymbol(1, 11, content(1, 11)))
+	question, _ := v.Ask(v.NextTimeout(), nil)
+	unknown, ok := s.Ask(now, 7, question, nil)
+	if want := (SymbolRange{1, 0, 12}); !ok || len(unknown) != 1 || unknown[0] != want {
+		t.Fatalf("of %x it says that %v is not kept", question, unknown)
+	}
+	for _, u := range unknown {
+		for seq := u.First; seq < u.End; seq++ {
+			s.Symbol(now, u.Stream, seq, content(u.Stream, seq))
+		}
+	}
+	s.Cut()
+	for _, b := range poll(s, now) {
+		v.Manifest(now, b, false, nil)
+	}
+	if got := v.Proven(1, 10, 12); got != 12 || v.Covered(1) != 12 {
+		t.Errorf("proven to %d, covered to %d", got, v.Covered(1))
 	}
 }
 
@@ -240,7 +272,7 @@ func TestManifests_HotPathAllocatesNothing(t *testing.T) {
 	settle := func() {
 		s.Cut()
 		for {
-			b, _, ok := s.Poll(now, buf[:0])
+			b, ok := s.Poll(now, buf[:0])
 			if !ok {
 				break
 			}
@@ -312,5 +344,31 @@ func TestManifestVerifier_SkipsWhatIsNeverCovered(t *testing.T) {
 	}
 	if o := v.Symbol(now, 0, 9, HashSymbol(0, 9, nil)); o != Old {
 		t.Errorf("what was given up: %v", o)
+	}
+}
+
+// Whoever keeps a symbol for every Held keeps one that is judged by its own hash:
+// the second of two that differ is refused, even where the first was lost again.
+func TestManifestVerifier_HoldsOneSymbolUnderANumber(t *testing.T) {
+	s, v := newManifests(t, 0, 0, 1)
+	now, own, other := epochZero, HashSymbol(0, 0, content(0, 0)), HashSymbol(0, 0, []byte("another"))
+	for i, c := range []struct {
+		h    SymbolHash
+		want Outcome
+	}{{own, Held}, {other, Unfit}, {own, Held}} {
+		if o := v.Symbol(now, 0, 0, c.h); o != c.want {
+			t.Errorf("symbol %d: %v", i, o)
+		}
+	}
+	if got := v.Proven(0, 0, 1); got != 0 {
+		t.Error("proven without a manifest")
+	}
+	s.Add(now, 0, 0, own)
+	s.Cut()
+	if rejected, o := v.Manifest(now, poll(s, now)[0], false, nil); o != Taken || len(rejected) != 0 || v.Proven(0, 0, 5) != 1 {
+		t.Errorf("%v, %d rejected, proven to %d", o, len(rejected), v.Proven(0, 0, 5))
+	}
+	if o := v.Symbol(now, 0, 0, other); o != Forged {
+		t.Errorf("another, once it is proven: %v", o)
 	}
 }

@@ -7,11 +7,12 @@ import "time"
 // group where several ask for the same. It reports whether the question was well
 // formed. At most 64 manifests wait, each once, and none goes to the same place
 // twice in 2 ms; how often a receiver may ask, and how many bytes repairs may
-// take, is for the caller to bound, as for NAKs.
-func (m *ManifestSigner) Ask(now time.Time, from uint32, question []byte) bool {
+// take, is for the caller to bound, as for NAKs. It appends to unknown what was
+// asked for and may not be kept any more: give those symbols to Add again.
+func (m *ManifestSigner) Ask(now time.Time, from uint32, question []byte, unknown []SymbolRange) ([]SymbolRange, bool) {
 	ranges, ok := parseAsk(question)
 	if !ok {
-		return false
+		return unknown, false
 	}
 	first, work := uint64(0), mostCompared
 	if keep := uint64(len(m.slots)); m.next >= keep {
@@ -27,7 +28,13 @@ func (m *ManifestSigner) Ask(now time.Time, from uint32, question []byte) bool {
 			m.again(now, s.last, from)
 		}
 	}
-	return true
+	for rest := ranges; len(rest) > 0; {
+		var r run
+		if r, rest, _ = cutRun(rest, 0); int(r.stream) < len(m.forgot) && r.first < m.forgot[r.stream] {
+			unknown = append(unknown, SymbolRange{r.stream, r.first, min(r.end(), m.forgot[r.stream])})
+		}
+	}
+	return unknown, true
 }
 
 // again notes that somebody wants a manifest.

@@ -47,6 +47,7 @@ type ManifestSigner struct {
 	signedAt time.Time
 	cut      bool
 	asked    []asked
+	forgot   [16]uint64 // by stream: some manifest of symbols below is not kept any more
 }
 
 type issued struct {
@@ -155,7 +156,21 @@ func (m *ManifestSigner) close(now time.Time, signed bool) {
 		m.sent++
 		m.lost++
 	}
-	m.filling().body = m.filling().body[:0]
+	m.forget(m.filling())
+}
+
+// forget empties the oldest slot for the next manifest.
+func (m *ManifestSigner) forget(s *issued) {
+	if len(s.body) > manifestHead {
+		runs, _, _ := cutRuns(s.body[manifestHead:], int(s.body[1]), hashSize)
+		for len(runs) > 0 {
+			var r run
+			if r, runs, _ = cutRun(runs, hashSize); int(r.stream) < len(m.forgot) {
+				m.forgot[r.stream] = max(m.forgot[r.stream], r.end())
+			}
+		}
+	}
+	s.body = s.body[:0]
 }
 
 // Cut asks for a signature on what there is: nothing more will come soon.
@@ -181,19 +196,25 @@ func (m *ManifestSigner) NextTimeout() time.Time {
 	return m.oldest.Add(signLate)
 }
 
-// Poll appends the next manifest that should go, to the group where to is 0 and
-// else to that member alone, under its pairwise key. Call it after each batch of
-// symbols and at NextTimeout until ok is false. It signs, which takes some tens
-// of microseconds, once in up to 256 symbols.
-func (m *ManifestSigner) Poll(now time.Time, dst []byte) (b []byte, to uint32, ok bool) {
+// Poll appends the next manifest that should go to the group. Call it after each
+// batch of symbols and at NextTimeout until ok is false. It signs, which takes some
+// tens of microseconds, once in up to 256 symbols.
+func (m *ManifestSigner) Poll(now time.Time, dst []byte) (b []byte, ok bool) {
 	if m.sent == m.next && m.due(now) {
 		m.close(now, true)
 	}
-	if m.sent < m.next {
-		b = m.give(dst, m.sent, 0, now)
-		m.sent++
-		return b, 0, true
+	if m.sent == m.next {
+		return dst, false
 	}
+	b = m.give(dst, m.sent, 0, now)
+	m.sent++
+	return b, true
+}
+
+// Again appends the next manifest that somebody has asked for: for the group where
+// to is 0, else for that member alone, under its pairwise key. How many bytes these
+// may take is the caller's to bound.
+func (m *ManifestSigner) Again(now time.Time, dst []byte) (b []byte, to uint32, ok bool) {
 	for len(m.asked) > 0 {
 		a := m.asked[0]
 		m.asked = slices.Delete(m.asked, 0, 1)

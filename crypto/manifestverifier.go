@@ -48,7 +48,6 @@ type VerifierStats struct {
 	Manifests [Outcomes]uint64
 	Symbols   [Outcomes]uint64
 	Rejected  uint64 // symbols that had been held and are not the sender's
-	Disputed  uint64 // symbols that differ from one held under the same number
 	Conflicts uint64 // two manifests of the sender that contradict each other
 	Questions uint64
 }
@@ -82,21 +81,19 @@ func (v *ManifestVerifier) Start(stream uint16, seq uint64) {
 }
 
 // Symbol says what a symbol is that came: Taken, the sender's own; Held, not
-// known yet, so keep it but deliver nothing beyond [ManifestVerifier.Covered];
-// Forged, another member's, drop it; Old, below what was released; Beyond, too
-// far ahead to be kept.
+// known yet, so keep it but deliver it only once [ManifestVerifier.Proven] or
+// Covered says so; Forged, another member's; Unfit, not the one that is held under
+// that number, and one of the two is forged; Old, below what was released; Beyond,
+// too far ahead to be kept. Keep none of the latter four.
 func (v *ManifestVerifier) Symbol(now time.Time, stream uint16, seq uint64, h SymbolHash) Outcome {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	o, disputed := Beyond, false
+	o := Beyond
 	if int(stream) < len(v.streams) {
 		c := &v.streams[stream]
-		if o, disputed = c.come(seq, &h, v.span); o == Held && c.askAt.IsZero() {
+		if o = c.come(seq, &h, v.span); o == Held && c.askAt.IsZero() {
 			c.advance(now, v.draw)
 		}
-	}
-	if disputed {
-		v.stats.Disputed++
 	}
 	v.stats.Symbols[o]++
 	return o
@@ -220,6 +217,17 @@ func (v *ManifestVerifier) Covered(stream uint16) uint64 {
 		return 0
 	}
 	return v.streams[stream].next
+}
+
+// Proven returns the first symbol in [from, to) that has not come, or is not known
+// to be the sender's own; to if there is none. What lies before may be delivered.
+func (v *ManifestVerifier) Proven(stream uint16, from, to uint64) uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if int(stream) >= len(v.streams) {
+		return from
+	}
+	return v.streams[stream].proven(from, to)
 }
 
 // Stats returns the counts so far.

@@ -141,7 +141,7 @@ func BenchmarkManifests(b *testing.B) {
 						n++
 					}
 					for {
-						body, _, ok := s.Poll(now, buf[:0])
+						body, ok := s.Poll(now, buf[:0])
 						if !ok {
 							break
 						}

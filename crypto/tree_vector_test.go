@@ -129,5 +129,5 @@ func TestManifest_MatchesItsGoldenFile(t *testing.T) {
 	v.add("list", bodies[0])
 	v.add("signed", bodies[1])
 	v.add("question", appendRun(appendRun([]byte{formAsk, 2}, 0, 5, 1), 2, 1<<32, 28))
-	v.compare(t, "seeds/manifest.txt", "Manifests of member 1 with the key and session of tree.txt: 28 symbols \"joinleaf\" of stream 2 from 2^32 on.\n")
+	v.compare(t, "manifest.txt", "Manifests of member 1 with the key and session of tree.txt: 28 symbols \"joinleaf\" of stream 2 from 2^32 on.\n")
 }
