@@ -21,6 +21,9 @@ type Message struct {
 	// Order is its place among the messages of all senders, from 1 on, the same
 	// at all members; 0: the session has no order of that kind.
 	Order uint64
+	// Unproven says that the message was given out before its sender's signature
+	// for it had come: with Config.Eager alone.
+	Unproven bool
 }
 
 // Recv waits for the next message of any sender, in order per sender and
@@ -88,7 +91,7 @@ func (x *receiver) read(peer *peer, p []byte) (Message, bool, error) {
 			n, info, err := peer.r.Read(now, flow.Stream(st), p)
 			switch {
 			case err == nil:
-				m := Message{N: n, From: peer.id, Stream: flow.Stream(st), Missed: peer.missed[st] + info.Missed, Repaired: info.Repaired}
+				m := Message{N: n, From: peer.id, Stream: flow.Stream(st), Missed: peer.missed[st] + info.Missed, Repaired: info.Repaired, Unproven: info.Unproven}
 				peer.missed[st] = 0
 				if peer.r.Urgent() { // this read has opened credit
 					x.s.feedback(now, peer)

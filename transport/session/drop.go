@@ -27,7 +27,7 @@ const (
 )
 
 // NumDrops is the number of reasons, none included.
-const NumDrops = int(DropFlow) + 16
+const NumDrops = int(DropFlow) + 17
 
 var dropNames = [DropFlow]string{
 	"none", "short", "version", "session", "key", "sender", "replay", "forged", "closed", "generation",

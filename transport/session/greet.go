@@ -169,7 +169,7 @@ func (s *Session) Behind(id uint32, edges []flow.Edge) bool {
 	}
 	known := p.r.Stats().Streams
 	for _, e := range edges {
-		if int(e.Stream) < len(known) && e.Seq > known[e.Stream].Known {
+		if int(e.Stream) < len(known) && (e.Seq > known[e.Stream].Known || p.r.Awaits(e.Stream)) {
 			return true
 		}
 	}

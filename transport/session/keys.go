@@ -9,7 +9,7 @@ func (s *Session) SendKeys(kind uint8, body []byte) error {
 	if s.closed() {
 		return errClosed("send keys")
 	}
-	_, _, err := s.wr.sendAs(kind, s.c.GroupAddr, 0, [][]byte{body})
+	_, _, err := s.wr.sendAs(kind, s.c.GroupAddr, 0, [][]byte{body}, nil)
 	return err
 }
 

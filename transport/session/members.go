@@ -66,6 +66,7 @@ func (s *Session) RemoveMember(id uint32) {
 	defer t.unlock()
 	delete(t.addrs, id)
 	delete(t.greetings, id)
+	delete(t.prover.asked, id)
 	if t.sender == nil {
 		return
 	}
@@ -90,6 +91,7 @@ func (s *Session) Cut(activate func() error) error {
 		now := time.Now()
 		t.sender.Cut(now)
 		t.flush(now)
+		t.conclude(now)
 	}
 	return activate()
 }

@@ -38,7 +38,12 @@ type reader struct {
 	drops   [NumDrops]uint64
 	packets uint64
 	pace    pace
-	again   uint64 // packets that the other path had brought
+	asked   bool // questions came for the sending half
+
+	rejected []SymbolID
+	symbols  [chunk]Symbol // to hash
+	hashes   [chunk]Hash
+	again    uint64 // packets that the other path had brought
 }
 
 type opened struct {
@@ -46,6 +51,8 @@ type opened struct {
 	slab     *flow.Slab
 	addr     netip.AddrPort
 	overflow uint32
+	hashed   bool
+	hash     Hash
 }
 
 // startReader starts a socket's reader; the caller holds the receive lock.
@@ -81,6 +88,10 @@ func (r *reader) run() {
 			r.datagram(now, i)
 		}
 		r.hand(now)
+		if r.asked {
+			r.asked = false
+			r.s.tx.nudge()
+		}
 		r.s.settle(now, r)
 		r.rest(now, n)
 		if r.merged && n == len(r.ds) && n < slabsMost {
@@ -147,6 +158,9 @@ func (r *reader) datagram(now time.Time, i int) {
 			continue
 		case o.Sender == r.s.c.Self:
 			continue // our own, looped back by the kernel
+		case o.Kind == kindManifest:
+			r.manifest(now, &opened{Opened: o, addr: d.Addr, overflow: d.Overflow})
+			continue
 		case o.Kind != kindData:
 			r.keys(&o, d.Overflow)
 			continue
@@ -154,7 +168,7 @@ func (r *reader) datagram(now time.Time, i int) {
 			r.drops[DropFrame]++
 			continue
 		}
-		r.opened[r.n] = opened{o, slab, d.Addr, d.Overflow}
+		r.opened[r.n] = opened{Opened: o, slab: slab, addr: d.Addr, overflow: d.Overflow}
 		if r.n++; r.n == chunk {
 			r.hand(now)
 		}
@@ -179,7 +193,9 @@ func (r *reader) hand(now time.Time) {
 	if r.n == 0 {
 		return
 	}
+	r.hash()
 	rx := &r.s.rx
+	forger, forged := uint32(0), 0
 	rx.mu.Lock()
 	for i := range r.opened[:r.n] {
 		o := &r.opened[i]
@@ -196,7 +212,9 @@ func (r *reader) hand(now time.Time) {
 			r.pack(o)
 		}
 		if drop := p.handle(now, o); drop != DropNone {
-			r.drops[drop]++
+			if r.drops[drop]++; drop == FlowDrop(flow.DropForged) {
+				forger, forged = o.Sender, forged+1
+			}
 		}
 		if !p.touched {
 			p.touched = true
@@ -205,6 +223,7 @@ func (r *reader) hand(now time.Time) {
 	}
 	rx.mu.Unlock()
 	r.n = 0
+	r.alarm(forger, forged, 0)
 	if len(r.apart) > 0 {
 		r.handApart(now)
 	}
@@ -234,7 +253,7 @@ func (r *reader) handApart(now time.Time) {
 			continue
 		}
 		if o.Payload[0] < frameStart {
-			if t.sender == nil || !t.reports.add(o.Sender, o.addr, o.Payload) {
+			if t.sender == nil || !t.reports.add(kindData, o.Sender, o.addr, o.Payload) {
 				r.drops[DropKind]++
 			}
 			continue
@@ -243,9 +262,7 @@ func (r *reader) handApart(now time.Time) {
 			r.drops[drop]++
 		}
 	}
-	if t.sender != nil && t.mu.TryLock() {
-		t.unlock()
-	}
+	t.nudge()
 	clear(r.apart)
 	r.apart = r.apart[:0]
 }

@@ -53,6 +53,7 @@ type peer struct {
 	id      uint32
 	addr    netip.AddrPort
 	r       *flow.Receiver
+	v       Verifier // nil: what opens is believed
 	started bool
 	held    []held
 	heldLen int
@@ -80,22 +81,6 @@ func (x *receiver) init(s *Session) {
 	x.room = roomOf(conn.Info())
 }
 
-// roomOf is how many packets the socket is sure to hold: half of the buffer as
-// single packets, three quarters where reads are merged (a merged buffer wastes
-// less), less a quarter kept for repairs.
-func roomOf(i transport.SocketInfo) int {
-	share := 50
-	if i.ReceiveOffload {
-		share = 75
-	}
-	const kernelDoubles = 2 // what the kernel accounts against, Linux
-	mtu := i.MTU
-	if mtu <= 0 || mtu > 9000 {
-		mtu = 1500
-	}
-	return max(8, i.ReadBuffer*kernelDoubles/100*share*3/4/mtu)
-}
-
 // AdmitSender starts to listen to a member. Data it sealed for the group is
 // owed from edges on; nil edges mean that Start tells later, and its packets
 // are held until then. addr is where feedback goes.
@@ -118,14 +103,22 @@ func (s *Session) AdmitSender(id uint32, addr netip.AddrPort, edges []flow.Edge)
 }
 
 func (x *receiver) add(id uint32, addr netip.AddrPort) error {
+	var v Verifier
+	var judge flow.Judge // must not hold a nil Verifier
+	if x.s.c.Verifier != nil {
+		if v = x.s.c.Verifier(id); v != nil {
+			judge = v
+		}
+	}
 	r, err := flow.NewReceiver(flow.ReceiverConfig{
+		Judge: judge, Eager: x.s.c.Eager,
 		Sender: id, Symbol: x.s.c.Symbol, Streams: x.s.streams, MaxMessage: x.s.c.MaxMessage,
 		Window: x.s.c.Window, Skew: x.skew(), Latency: x.s.c.Latency, Room: x.room, Seed: uint64(x.s.c.Self), Start: x.s.origin, Reserve: x.s.reserve(),
 	}, x.pool)
 	if err != nil {
 		return fail("admit sender", transport.WSAENOBUFS, err)
 	}
-	x.peers[id] = &peer{id: id, addr: addr, r: r}
+	x.peers[id] = &peer{id: id, addr: addr, r: r, v: v}
 	if x.s.seq != nil {
 		x.s.seq.sender(x.now, id, true)
 	}
@@ -222,7 +215,7 @@ func (x *receiver) drop(p *peer) {
 }
 
 func (p *peer) handle(now time.Time, o *opened) Drop {
-	meta := flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: o.overflow, Pairwise: o.Pairwise}
+	meta := flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: o.overflow, Pairwise: o.Pairwise, Hashed: o.hashed, Hash: o.hash}
 	if p.started {
 		return FlowDrop(p.r.Handle(now, meta, o.Payload, o.slab))
 	}
@@ -243,7 +236,7 @@ func (s *Session) settle(now time.Time, r *reader) {
 		p.touched = false
 		if p.started {
 			x.after(now, p)
-			s.wake.arm(p.r.NextTimeout())
+			s.wake.arm(p.next())
 		}
 	}
 	if len(r.touched) > 0 {
@@ -260,6 +253,9 @@ func (s *Session) settle(now time.Time, r *reader) {
 // after lets a machine judge its gaps and queues it when it can be read.
 func (x *receiver) after(now time.Time, p *peer) {
 	p.r.Advance(now)
+	if p.v != nil {
+		p.v.Crowd(p.r.Leaves())
+	}
 	if x.s.ord != nil {
 		x.placeable(p)
 		return
@@ -309,11 +305,12 @@ func (s *Session) advanceReceivers(now time.Time) (next time.Time) {
 		if !p.started {
 			continue
 		}
-		if t := p.r.NextTimeout(); !t.IsZero() && !t.After(now) {
+		if t := p.next(); !t.IsZero() && !t.After(now) {
 			x.after(now, p)
 		}
 		s.feedback(now, p)
-		next = earliest(next, p.r.NextTimeout())
+		s.ask(now, p)
+		next = earliest(next, p.next())
 	}
 	x.rouse()
 	return next
@@ -324,6 +321,7 @@ func (s *Session) answer(now time.Time, peers []*peer) {
 	for _, p := range peers {
 		if p.started {
 			s.feedback(now, p)
+			s.ask(now, p)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type reports struct {
 }
 
 type report struct {
+	kind     uint8 // of the packet: feedback is data's, questions a manifest's
 	from     uint32
 	addr     netip.AddrPort
 	off, end int
@@ -32,7 +33,7 @@ type report struct {
 // have: feedback repeats itself.
 const reportRoom = 1 << 18
 
-func (q *reports) add(from uint32, addr netip.AddrPort, frame []byte) bool {
+func (q *reports) add(kind uint8, from uint32, addr netip.AddrPort, frame []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.buf)+len(frame) > reportRoom {
@@ -40,7 +41,7 @@ func (q *reports) add(from uint32, addr netip.AddrPort, frame []byte) bool {
 	}
 	off := len(q.buf)
 	q.buf = append(q.buf, frame...)
-	q.list = append(q.list, report{from, addr, off, len(q.buf)})
+	q.list = append(q.list, report{kind, from, addr, off, len(q.buf)})
 	q.pending.Store(true)
 	return true
 }
@@ -83,6 +84,13 @@ func (t *transmitter) unlock() {
 	}
 }
 
+// nudge has what was reported taken up, now or by who holds the mutex.
+func (t *transmitter) nudge() {
+	if t.sender != nil && t.mu.TryLock() {
+		t.unlock()
+	}
+}
+
 // noticed takes what the machine has to tell, which is rarely anything.
 func (t *transmitter) noticed() (told []flow.Event) {
 	if t.sender == nil || t.s.c.Notice == nil {
@@ -105,7 +113,13 @@ func (t *transmitter) takeReports() {
 		if old, ok := t.addrs[r.from]; ok && r.addr.IsValid() && old != r.addr {
 			t.addrs[r.from] = r.addr // it opened: the member moved, or sits behind a NAT
 		}
-		if d := FlowDrop(t.sender.Handle(now, r.from, buf[r.off:r.end:r.end])); d != DropNone {
+		var d Drop
+		if frame := buf[r.off:r.end:r.end]; r.kind == kindManifest {
+			d = t.question(now, r.from, frame)
+		} else {
+			d = FlowDrop(t.sender.Handle(now, r.from, frame))
+		}
+		if d != DropNone {
 			t.drops[d]++
 		}
 	}

@@ -58,12 +58,13 @@ type transmitter struct {
 	counts   sendCounts
 	drops    [NumDrops]uint64 // of feedback
 
-	stamped   bool                 // stamps were written: this member's Recv may go on
+	stamped   bool // stamps were written: this member's Recv may go on
+	prover    prover
 	greetings map[uint32]*greeting // members that have not confirmed their start
 	greetAt   time.Time
 }
 
-type sendCounts struct{ packets, bytes, batches, failed uint64 }
+type sendCounts struct{ packets, bytes, batches, failed, manifests uint64 }
 
 func (t *transmitter) init(s *Session) error {
 	t.s, t.addrs = s, make(map[uint32]netip.AddrPort)
@@ -203,17 +204,19 @@ func (t *transmitter) push(now time.Time) {
 		t.retryAt = time.Time{}
 	}
 	for t.sender.Poll(now, &t.batch) {
-		if err := t.transmit(); err != nil {
+		if err := t.transmit(now); err != nil {
 			t.sender.Failed(now, &t.batch)
 			t.refused(now, err)
 			return
 		}
 		t.failing = time.Time{}
+		t.prove(now)
 	}
+	t.prove(now)
 }
 
 // transmit seals the batch in hand into one buffer of equal segments.
-func (t *transmitter) transmit() error {
+func (t *transmitter) transmit(now time.Time) error {
 	to := t.batch.To
 	if to == 0 {
 		to = t.s.c.To
@@ -229,10 +232,17 @@ func (t *transmitter) transmit() error {
 	if to != 0 {
 		key = t.s.keyFor(to)
 	}
-	n, size, err := t.s.wr.send(dst, key, t.batch.Frames)
+	var hashes []Hash
+	if t.s.c.Signer != nil && t.batch.New() {
+		hashes = t.prover.hashes[:len(t.batch.Frames)]
+	}
+	n, size, err := t.s.wr.sendAs(kindData, dst, key, t.batch.Frames, hashes)
 	if err != nil {
 		t.counts.failed++
 		return err
+	}
+	if hashes != nil {
+		t.sent(now, size)
 	}
 	t.counts.packets += uint64(n)
 	t.counts.bytes += uint64(size)
@@ -256,7 +266,7 @@ func (t *transmitter) armSender() { t.s.wake.arm(t.next()) }
 // next is when the machine wants to be looked at, but not before the system is
 // to be tried again.
 func (t *transmitter) next() time.Time {
-	next := t.sender.NextTimeout()
+	next := earliest(t.sender.NextTimeout(), t.proveAt())
 	if t.s.seq != nil {
 		next = earliest(next, t.s.seq.due())
 	}
@@ -331,7 +341,9 @@ func (s *Session) Drain(ctx context.Context) error {
 	defer t.unlock()
 	var behind []flow.Edge
 	for {
-		t.flush(time.Now())
+		now := time.Now()
+		t.flush(now)
+		t.conclude(now)
 		if t.drained(&behind) {
 			return nil
 		}

@@ -62,6 +62,19 @@ type Config struct {
 	// It runs with the session locked: it must not call it, nor wait. nil:
 	// nobody asks.
 	View func(member uint32, in bool, at uint64)
+	// Signer proves what this member sends to the group; nil: the group's key is
+	// proof enough. Verifier makes what checks the proofs of one sender; it, or what
+	// it returns, nil: none are looked for. Hashes makes what both know symbols by;
+	// it is called by several goroutines at once.
+	Signer   Signer
+	Verifier func(sender uint32) Verifier
+	Hashes   func(dst []Hash, of []Symbol)
+	// Eager has data read before it is proven; Message.Unproven tells.
+	Eager bool
+	// Forged is told that somebody sealed data in a sender's name: how many
+	// symbols, and how many of those were read. It runs in a reader, without locks
+	// held, and must not wait.
+	Forged func(sender uint32, symbols, read int)
 
 	// Symbol is the coding unit in bytes, see flow.SymbolSize; required.
 	Symbol int

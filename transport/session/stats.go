@@ -13,6 +13,8 @@ type Stats struct {
 	// packets, their bytes, the calls they took. Refused counts batches that it
 	// did not take and that were sent again.
 	PacketsSent, BytesSent, Batches, Refused uint64
+	// Manifests counts, of these packets, those that prove the others.
+	Manifests uint64
 	// PacketsHeard is every packet that reached a socket of this member; Drops
 	// says, by reason, which of them were not handed on.
 	PacketsHeard uint64
@@ -51,6 +53,7 @@ func (s *Session) Stats() Stats {
 	t := &s.tx
 	t.mu.Lock()
 	st.PacketsSent, st.BytesSent, st.Batches, st.Refused = t.counts.packets, t.counts.bytes, t.counts.batches, t.counts.failed
+	st.Manifests = t.counts.manifests
 	if t.sender != nil {
 		st.Sender = t.sender.Stats()
 	}
@@ -123,6 +126,8 @@ func add(sum *flow.ReceiverStats, r flow.ReceiverStats) {
 	sum.Gaps += r.Gaps
 	sum.Missed += r.Missed
 	sum.Garbled += r.Garbled
+	sum.Rejected += r.Rejected
+	sum.Unproven += r.Unproven
 	sum.Naks += r.Naks
 	sum.Asked += r.Asked
 	sum.Statuses += r.Statuses

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/flow"
 )
 
 // writer seals into one buffer and writes it. Data and feedback share it: the
@@ -13,7 +14,8 @@ type writer struct {
 	mu  sync.Mutex
 	s   *Session
 	buf []byte
-	ds  [1]transport.Datagram
+	ds  [manifestsOnce]transport.Datagram
+	of  [2]Symbol
 
 	paths [2]PathStats // of packets to the group
 }
@@ -23,15 +25,19 @@ func (w *writer) init(s *Session) { w.s, w.buf = s, make([]byte, 0, 64<<10) }
 // send seals frames, all of one length but the last, under a member's key or
 // the group's (0) and writes them to dst with one call. It returns the packets and bytes.
 func (w *writer) send(dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
-	return w.sendAs(kindData, dst, key, frames)
+	return w.sendAs(kindData, dst, key, frames, nil)
 }
 
-// sendAs is send for packets of any kind.
-func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
+// sendAs is send for packets of any kind. Where hashes has room it takes those of
+// the frames, made while they are in the cache.
+func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]byte, hashes []Hash) (packets, bytes int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	buf := w.buf[:0]
-	for _, f := range frames {
+	for i, f := range frames {
+		if hashes != nil && i%2 == 0 { // two take little longer than one
+			w.hash(hashes[i:], frames[i:min(i+2, len(frames))])
+		}
 		if buf, err = w.s.c.Sealer.Seal(buf, key, kind, 0, f); err != nil {
 			return 0, 0, err
 		}
@@ -41,10 +47,42 @@ func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]b
 		d.Segment = w.s.c.Sealer.Overhead() + len(frames[0])
 	}
 	w.ds[0] = d
-	_, err = w.s.c.Unicast.WriteBatch(w.ds[:])
+	_, err = w.s.c.Unicast.WriteBatch(w.ds[:1])
 	if dst == w.s.c.GroupAddr {
-		err = w.both(d, len(frames), err)
+		err = w.both(w.ds[:1], len(frames), err)
 	}
+	if err != nil {
+		return 0, 0, err
+	}
+	return len(frames), len(buf), nil
+}
+
+func (w *writer) hash(dst []Hash, frames [][]byte) {
+	for i, f := range frames {
+		w.of[i].Stream, w.of[i].Seq, w.of[i].Bytes, _ = flow.SymbolOf(f)
+	}
+	w.s.c.Hashes(dst[:len(frames)], w.of[:len(frames)])
+}
+
+// sendEach is sendAs for frames of any lengths, at most manifestsOnce: one datagram
+// each.
+func (w *writer) sendEach(kind uint8, dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	buf := w.buf[:0]
+	for i, f := range frames {
+		from := len(buf)
+		if buf, err = w.s.c.Sealer.Seal(buf, key, kind, 0, f); err != nil {
+			return 0, 0, err
+		}
+		w.ds[i] = transport.Datagram{B: buf[from:], Addr: dst}
+	}
+	ds := w.ds[:len(frames)]
+	_, err = w.s.c.Unicast.WriteBatch(ds)
+	if dst == w.s.c.GroupAddr {
+		err = w.both(ds, len(frames), err)
+	}
+	w.buf = buf[:0] // it may have grown
 	if err != nil {
 		return 0, 0, err
 	}
@@ -53,14 +91,15 @@ func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]b
 
 // both sends what has gone to the group, or was refused, on the second path as
 // well. One of the two is enough.
-func (w *writer) both(d transport.Datagram, packets int, first error) error {
+func (w *writer) both(ds []transport.Datagram, packets int, first error) error {
 	w.paths[0].count(packets, first)
 	if w.s.c.SecondUnicast == nil {
 		return first
 	}
-	d.Addr = w.s.c.SecondAddr
-	w.ds[0] = d
-	_, second := w.s.c.SecondUnicast.WriteBatch(w.ds[:])
+	for i := range ds {
+		ds[i].Addr = w.s.c.SecondAddr
+	}
+	_, second := w.s.c.SecondUnicast.WriteBatch(ds)
 	w.paths[1].count(packets, second)
 	if second == nil {
 		return nil
