@@ -15,14 +15,6 @@ import (
 	"github.com/joinleaf/joinleaf/transport/flow"
 )
 
-// SourceLevel says how a leaf knows that group data is the root's.
-type SourceLevel uint8
-
-// Group is authentication by the group key alone: whoever opens a packet knows
-// that a member sealed it, not which. It must be asked for by name; the zero
-// SourceLevel stands for signed data, which this version does not have.
-const Group SourceLevel = 2
-
 // DataPlane says who hears whom.
 type DataPlane uint8
 
@@ -44,14 +36,15 @@ const (
 	ReceiveOnly = control.ReceiveOnly
 )
 
-// Config configures a root or a leaf. Identity and Source are required; every
-// other field may stay zero. It is never written to.
+// Config configures a root or a leaf. Identity is required; every other field may
+// stay zero. It is never written to.
 type Config struct {
 	// Network is where sockets come from. nil is the kernel.
 	Network transport.Network
 	// Identity proves this end and judges the other. Required.
 	Identity crypto.Identity
-	// Source is how data from the root is authenticated. Required: Group.
+	// Source is how data from the root is authenticated; the root decides, and a
+	// leaf joins no session of a lower level than it says. Zero is Signed.
 	Source SourceLevel
 	// Authorize judges who has proven itself, before the condition sees it,
 	// and fails closed. With a join code it may be nil; with certificates and
@@ -225,8 +218,11 @@ func (c Config) check(op string, role crypto.Role) error {
 	if err := c.Identity.Check(role); err != nil {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: err}
 	}
-	if c.Source != Group {
-		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("Config.Source is required; this version has rooted.Group only: data is authenticated by the group key, so every leaf could pose as the root")}
+	if c.Source > Group {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: fmt.Errorf("Config.Source is %v; there are Signed, SignedEager and Group", c.Source)}
+	}
+	if role == crypto.RoleRoot && c.Data == NonrootedData && c.Source != Group {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("with NonrootedData Config.Source must be Group: only the root's data can be signed in this version, so every member could pose as any other")}
 	}
 	if role == crypto.RoleRoot && c.Authorize == nil && c.Identity.Code.IsZero() {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("without a join code Config.Authorize is required: it says who may come in; AuthorizeAnyVerified lets in every verified certificate")}

@@ -33,6 +33,16 @@
 // The root orders: messages of others have their place once they have reached
 // it. It needs nonrooted data.
 //
+// # Who said it
+//
+// Every leaf has the group's key, so every leaf could seal data in the root's name.
+// Therefore the root signs: it hashes what it sends and signs the hashes, up to 256
+// packets at a time, and leaves read nothing that is not proven (Signed, the
+// default). A forgery costs a repair; a Forged event tells of it. SignedEager reads
+// first and tells afterwards, Group does without. Config.Source says which, at a
+// leaf the least that it accepts. What a leaf sends to the root is under the pair's
+// own key at any level.
+//
 // # Keys
 //
 // Who joins moves the session to a new epoch by a one-way step, who leaves by
@@ -95,8 +105,14 @@
 //
 // # Limitations
 //
-//   - Source authentication is the group key's (Config.Source must say Group):
-//     any leaf can pose as the root towards the others.
+//   - With NonrootedData only Group is there: any member can pose as any other.
+//   - Signatures keep forgeries from being read. A leaf that floods the group in the
+//     root's name still costs the others repairs, and can forge what the data plane
+//     says about itself: BEATs, positions, packet numbers far ahead. Then data is
+//     late, or told as missed, until that leaf is evicted.
+//   - Signed adds up to 5 ms where little is sent. It hashes in the goroutine that
+//     sends and in the one that reads, about half a microsecond a packet each where
+//     an amd64 processor has instructions for SHA-256.
 //   - A change of keys costs the root one packet and an answer from every leaf; one
 //     packet and a frame more for each leaf that only sends.
 //   - A leaf that missed the packets of a departure takes what the leaver seals

@@ -22,9 +22,10 @@ const (
 	GroupSilent                       // leaf: the root has sent, and nothing was heard on the group; rejoining
 	Quarantined                       // root, leaf: this leaf drags the group and is served apart; Text says why
 	Returned                          // root, leaf: it has kept up for a while and is waited for again
+	Forged                            // leaf: a member sealed data in the root's name; at most once a second
 )
 
-var eventNames = [...]string{"", "requested", "joined", "left", "rekeyed", "sender joined", "sender left", "closed", "group silent", "quarantined", "returned"}
+var eventNames = [...]string{"", "requested", "joined", "left", "rekeyed", "sender joined", "sender left", "closed", "group silent", "quarantined", "returned", "forged"}
 
 // String names the kind.
 func (k EventKind) String() string {

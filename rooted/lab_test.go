@@ -29,6 +29,8 @@ type room struct {
 	code crypto.JoinCode
 	root *Root
 	in   []*Leaf // closed at the end, if the story does not
+
+	level SourceLevel // of who listens and joins from now on; Group at first
 }
 
 // inRoom runs a story in a synctest bubble, with its own clock.
@@ -44,7 +46,7 @@ func inRoom(t *testing.T, seed uint64, l simnet.Link, story func(r *room)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &room{T: t, net: n, ctx: ctx, code: code}
+		r := &room{T: t, net: n, ctx: ctx, code: code, level: Group}
 		defer func() {
 			for _, l := range r.in {
 				l.Close()
@@ -61,7 +63,7 @@ func inRoom(t *testing.T, seed uint64, l simnet.Link, story func(r *room)) {
 }
 
 func (r *room) config(host string) Config {
-	return Config{Network: r.net.Host(host), Identity: crypto.Identity{Code: r.code}, Source: Group}
+	return Config{Network: r.net.Host(host), Identity: crypto.Identity{Code: r.code}, Source: r.level}
 }
 
 // listen opens the root.

@@ -58,6 +58,8 @@ type Leaf struct {
 	news     chan news
 	missed   atomic.Uint64 // news that found no room
 	outcomes [crypto.Outcomes]atomic.Uint64
+	checker  atomic.Pointer[checker]
+	alarm    alarm
 
 	turn    sync.Mutex // held while the epoch in use changes
 	ages    ages
@@ -339,12 +341,16 @@ type LeafStats struct {
 	Data    session.Stats
 	Control control.LeafStats
 	Keys    KeyStats
+	Proofs  crypto.VerifierStats // of the root's data; where it signs
 	Epoch   uint64
 }
 
 // Stats returns a snapshot.
 func (l *Leaf) Stats() LeafStats {
 	st := LeafStats{Data: l.s.Stats(), Epoch: l.sealing.Load(), Keys: l.keyStats()}
+	if c := l.checker.Load(); c != nil {
+		st.Proofs = c.ManifestVerifier.Stats()
+	}
 	l.do(func(_ time.Time, m *control.Leaf) { st.Control = m.Stats() })
 	return st
 }

@@ -94,7 +94,7 @@ func (l *Leaf) welcomed(w *control.Welcome) {
 }
 
 func (l *Leaf) openPlane(w *control.Welcome) (err error) {
-	if err := usable(w.Params, w); err != nil {
+	if err := usable(w.Params, w, l.c.Source); err != nil {
 		return err
 	}
 	l.id, l.params, l.session, l.hash = w.ID, w.Params, w.Session, hashOf(w.Params)
@@ -140,6 +140,9 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 	o := l.c.socketOptions(l.group.Interface)
 	plane := l.c.plane(l.params, l.id, l.role)
 	plane.Sealer, plane.Heard, plane.Keys, plane.View = l.ring, l.use, l.hear, viewed(&l.events)
+	if err := l.verify(&plane); err != nil {
+		return err
+	}
 	if plane.Unicast, err = l.c.Network.OpenUnicast(l.ctx, bind, o); err != nil {
 		return err
 	}

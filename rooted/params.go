@@ -53,7 +53,7 @@ func (c Config) parameters(g transport.Group, i transport.Interface, suite crypt
 func hashOf(p control.Params) [32]byte { return sha256.Sum256(p.Append(nil)) }
 
 // usable reports what a leaf of this version cannot take part in.
-func usable(p control.Params, w *control.Welcome) error {
+func usable(p control.Params, w *control.Welcome, least SourceLevel) error {
 	fail := func(c transport.Code, f string, a ...any) error {
 		return &transport.Error{Op: "join", Code: c, Err: fmt.Errorf(f, a...)}
 	}
@@ -63,8 +63,11 @@ func usable(p control.Params, w *control.Welcome) error {
 	if err := crypto.Suite(p.Suite).Check(); err != nil {
 		return fail(transport.WSAEPROTONOSUPPORT, "the root protects packets in a way this version does not know: %w", err)
 	}
-	if SourceLevel(p.Level) != Group {
-		return fail(transport.WSAEPROTONOSUPPORT, "the root authenticates data at level %d; this version knows %d only", p.Level, Group)
+	switch level := SourceLevel(p.Level); {
+	case level > Group, p.Plane != uint8(RootedData) && level != Group:
+		return fail(transport.WSAEPROTONOSUPPORT, "the root authenticates data in a way (%d) that this version does not know", p.Level)
+	case level > least:
+		return fail(transport.WSAEACCES, "the session's data is authenticated at level %q, and Config.Source asks for %q at least", level, least)
 	}
 	if p.Plane > uint8(NonrootedData) {
 		return fail(transport.WSAEPROTONOSUPPORT, "the root has a data plane (%d) that this version does not know", p.Plane)

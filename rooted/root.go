@@ -175,6 +175,9 @@ func (r *Root) openPlane(ctx context.Context, g transport.Group, o transport.Soc
 	plane = r.c.plane(r.params, control.RootID, r.c.Role)
 	plane.Sealer, plane.Unicast, plane.View = r.ring, r.data, viewed(&r.events)
 	plane.WaitFor, plane.Replay, plane.Notice = r.c.WaitFor, r.c.Replay, r.notice
+	if err = r.sign(&plane); err != nil {
+		return plane, err
+	}
 	if r.nonrooted() {
 		if plane.Group, err = r.c.Network.OpenGroup(ctx, g, o); err != nil {
 			return plane, err

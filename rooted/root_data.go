@@ -126,6 +126,7 @@ func (r *Root) finish() {
 		r.mu.Unlock()
 		r.listener.Close()
 		r.gate.close()
+		r.s.Cut(func() error { return nil }) // what was sent is signed
 		edges := toControl(r.s.Edges())
 		r.do(func(now time.Time, m *control.Root) {
 			m.SetEdges(edges)

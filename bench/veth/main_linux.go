@@ -7,7 +7,8 @@
 // The rounds are interleaved, because shared machines drift; quote the ratios.
 // Plain is WriteToUDPAddrPort and ReadFromUDPAddrPort, one datagram a call;
 // sealed is a rooted session with one leaf, best effort, AES-256-GCM, with
-// segmentation offload and without.
+// segmentation offload and without, authenticated by the group's key; signed is
+// one whose root signs.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/joinleaf/joinleaf/bench/stage"
+	"github.com/joinleaf/joinleaf/rooted"
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
@@ -33,6 +35,7 @@ type work struct {
 	Code      string        // join code of root and leaf
 	NoOffload bool
 	Reliable  bool
+	Source    rooted.SourceLevel
 }
 
 // result is what a receiver counted between its first and last packet.
@@ -46,6 +49,7 @@ func (r result) gbit() float64 { return float64(r.Bytes) * 8 / r.Seconds / 1e9 }
 
 type series struct {
 	name    string
+	of      work
 	results []result
 }
 
@@ -59,11 +63,12 @@ func main() {
 	length := flag.Duration("for", 2*time.Second, "length of each run")
 	asJSON := flag.Bool("json", false, "JSON in place of the table")
 	reliable := flag.Bool("reliable", false, "add the reliable class")
+	signed := flag.Bool("signed", false, "add the reliable class, signed, with offload")
 	flag.Parse()
 	if err := netlab.Missing(); err != nil {
 		fail(err)
 	}
-	all, err := compare(*rounds, *length, *reliable)
+	all, err := compare(*rounds, *length, *reliable, *signed)
 	if err != nil {
 		fail(err)
 	}
@@ -80,15 +85,21 @@ func fail(err error) {
 }
 
 // compare runs every series once a round, in turn.
-func compare(rounds int, length time.Duration, reliable bool) ([]series, error) {
+func compare(rounds int, length time.Duration, reliable, signed bool) ([]series, error) {
 	lab, err := netlab.Open(netlab.Options{Hosts: []string{"a", "b"}})
 	if err != nil {
 		return nil, err
 	}
 	defer lab.Close()
-	all := []series{{name: "plain sockets, 1400 B"}, {name: "sealed, offload"}, {name: "sealed, no offload"}}
+	of := func(noOffload, reliable bool, source rooted.SourceLevel) work {
+		return work{Size: 1384 - 2, NoOffload: noOffload, Reliable: reliable, Source: source}
+	}
+	all := []series{{name: "plain sockets, 1400 B"}, {name: "sealed, offload", of: of(false, false, rooted.Group)}, {name: "sealed, no offload", of: of(true, false, rooted.Group)}}
 	if reliable {
-		all = append(all, series{name: "reliable, offload"}, series{name: "reliable, no offload"})
+		all = append(all, series{name: "reliable, offload", of: of(false, true, rooted.Group)}, series{name: "reliable, no offload", of: of(true, true, rooted.Group)})
+	}
+	if signed {
+		all = append(all, series{name: "signed, offload", of: of(false, true, rooted.Signed)})
 	}
 	for range rounds {
 		for i := range all {
@@ -96,7 +107,7 @@ func compare(rounds int, length time.Duration, reliable bool) ([]series, error) 
 			if i == 0 {
 				r, err = plain(lab, length)
 			} else {
-				r, err = sealed(lab, length, work{Size: 1384 - 2, NoOffload: i%2 == 0, Reliable: i > 2})
+				r, err = sealed(lab, length, all[i].of)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", all[i].name, err)

@@ -122,7 +122,7 @@ func (w work) config() (rooted.Config, error) {
 		class = flow.Reliable
 	}
 	return rooted.Config{
-		Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: netlab.Device,
+		Identity: crypto.Identity{Code: code}, Source: w.Source, Interface: netlab.Device,
 		NoOffload: w.NoOffload, Streams: []flow.Class{class},
 	}, err
 }

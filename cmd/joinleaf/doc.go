@@ -4,7 +4,9 @@
 //	joinleaf demo
 //	joinleaf send --in FILE|-|udp://... --group G:PORT --listen HOST:PORT --iface NAME --code-file F
 //	              [--class reliable|deadline|best-effort] [--latency D] [--slow wait|quarantine] [--replay SIZE]
+//	              [--source signed|eager|group]
 //	joinleaf recv ROOT:PORT --out FILE|-|udp://... --iface NAME --code-file F [--from now|oldest|last=N]
+//	              [--source signed|eager|group]
 //	joinleaf peer GROUP:PORT --iface NAME --code-file F [--name N] [--stay]
 //	joinleaf chat ROOM --iface NAME
 //	joinleaf version
@@ -12,6 +14,10 @@
 // stdout carries payload (recv --out -, what others say to peer and chat) or the report (demo, version) and
 // nothing else; what is said to people, and the lines of --json where stdout is
 // payload, goes to stderr.
+//
+// Leaves write what the sender has signed. A sender that says --source group saves
+// that, and every leaf could then pose as the sender towards the others; receivers
+// join such a session only if they say so too.
 //
 // Exit codes: 0 done, 1 usage, 2 refused or timed out, 3 data lost or
 // incomplete, 130 interrupted.

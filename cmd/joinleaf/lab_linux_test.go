@@ -256,11 +256,12 @@ func TestLab_TheWireCarriesEachPacketOnceAndNoPlaintext(t *testing.T) {
 		t.Fatal(err)
 	}
 	send := s.start(s.root, nil, nil, "send", "--in", path, "--group", "239.192.10.2:7101", "--listen", s.root.Addr4().String()+":7100",
-		"--iface", netlab.Device, "--wait-for", "3", "--code-file", s.code, "--rate", "8MB/s") // tcpdump is to keep up
+		"--iface", netlab.Device, "--wait-for", "3", "--code-file", s.code, "--rate", "8MB/s", // tcpdump is to keep up
+		"--source", "group") // how many manifests there are depends on how often the sender has to wait
 	s.until(send, "other side")
 	var recvs []*run
 	for _, h := range s.leaves {
-		recvs = append(recvs, s.start(h, nil, nil, "recv", s.root.Addr4().String()+":7100", "--out", filepath.Join(s.dir, h.Name()), "--iface", netlab.Device, "--code-file", s.code))
+		recvs = append(recvs, s.start(h, nil, nil, "recv", s.root.Addr4().String()+":7100", "--out", filepath.Join(s.dir, h.Name()), "--iface", netlab.Device, "--code-file", s.code, "--source", "group"))
 	}
 	for _, r := range recvs {
 		s.exits(r, exitDone)

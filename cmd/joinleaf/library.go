@@ -28,11 +28,14 @@ const (
 	sureStream flow.Stream = 1
 )
 
+// levels are the library's names for sources.
+var levels = [...]rooted.SourceLevel{sourceSigned: rooted.Signed, sourceEager: rooted.SignedEager, sourceGroup: rooted.Group}
+
 func (library) config(p plan) rooted.Config {
 	t := p.Terms
 	c := rooted.Config{
 		Network: p.Network, Interface: p.Interface, Name: p.Name,
-		Identity: crypto.Identity{Code: p.Code}, Source: rooted.Group,
+		Identity: crypto.Identity{Code: p.Code}, Source: levels[p.Source],
 		TTL: p.TTL, DSCP: p.DSCP, Rate: p.Rate,
 		Latency: t.Latency, NoQuarantine: t.Wait, NoParity: t.NoParity,
 	}

@@ -10,11 +10,12 @@ import (
 
 // opened is the start-up block.
 type opened struct {
-	facts facts
-	f     *sendFlags
-	terms terms
-	head  parcel.Head
-	in    string
+	facts  facts
+	f      *sendFlags
+	terms  terms
+	source source
+	head   parcel.Head
+	in     string
 }
 
 func (opened) name() string { return "opened" }
@@ -22,7 +23,7 @@ func (opened) name() string { return "opened" }
 func (o opened) MarshalJSON() ([]byte, error) {
 	return o.facts.json(map[string]any{
 		"in": o.in, "kind": o.head.Kind.String(), "class": o.head.Class.String(), "latency_ms": o.head.Latency,
-		"slow": o.terms.slow(), "replay": o.terms.Replay, "command": o.other(),
+		"slow": o.terms.slow(), "replay": o.terms.Replay, "source": o.source.String(), "command": o.other(),
 	})
 }
 
@@ -58,7 +59,19 @@ func (o opened) String() string {
 		[2]string{"leaves", wait},
 		[2]string{"slow leaves", o.terms.slowText()},
 		[2]string{"keeps", keeps},
+		[2]string{"source", o.sourceText()},
 	) + "\n  other side  " + o.other()
+}
+
+// sourceText warns of what is not the default.
+func (o opened) sourceText() string {
+	switch o.source {
+	case sourceEager:
+		return "signed; leaves write before they have checked it"
+	case sourceGroup:
+		return "not signed: every leaf could pose as this sender towards the others"
+	}
+	return ""
 }
 
 // other is the command for the other side, to copy.
@@ -75,6 +88,9 @@ func (o opened) other() string {
 		code = "FILE"
 	}
 	parts := []string{"joinleaf recv", o.facts.Control.String(), "--out", out, "--code-file", quote(code)}
+	if o.source != sourceSigned {
+		parts = append(parts, "--source", o.source.String())
+	}
 	if o.facts.Control.Addr().IsLoopback() {
 		parts = append(parts, "--iface", quote(o.facts.Interface))
 	}

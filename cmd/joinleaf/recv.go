@@ -20,7 +20,7 @@ import (
 // recvFlags are what the user typed.
 type recvFlags struct {
 	root, out, iface, codeFile string
-	from                       string
+	from, source               string
 	maxWait                    time.Duration
 	json                       bool
 }
@@ -71,6 +71,7 @@ missing or could not be written, 130 interrupted.`,
 	fl.StringVar(&f.iface, "iface", "auto", "interface: name, index, address or auto")
 	fl.StringVar(&f.codeFile, "code-file", "", "file with the join code")
 	fl.StringVar(&f.from, "from", "now", "where to begin when joining late: now, oldest, or last=N datagrams or pieces of a stream")
+	sourceFlag(cmd, &f.source, "how data must be known to be the sender's, at least")
 	fl.DurationVar(&f.maxWait, "max-wait", 0, "keep knocking this long while nobody answers; 0 knocks once")
 	fl.BoolVar(&f.json, "json", false, "lines of JSON on stderr in place of text")
 	return cmd
@@ -110,6 +111,10 @@ func newReceiver(ctx context.Context, c *console, open opener, f *recvFlags) (*r
 	if err != nil {
 		return nil, err
 	}
+	level, err := parseSource(f.source)
+	if err != nil {
+		return nil, err
+	}
 	root, err := hostPort(ctx, "the sender's address", f.root)
 	switch {
 	case err != nil:
@@ -119,7 +124,7 @@ func newReceiver(ctx context.Context, c *console, open opener, f *recvFlags) (*r
 	case root.Addr().IsMulticast():
 		return nil, usage("%v is the group; recv joins at the sender's own address, which joinleaf send shows as control", root)
 	}
-	r.plan = plan{Interface: f.iface, Root: root, CallerData: parcel.Hello{}.Append(nil), From: begin}
+	r.plan = plan{Interface: f.iface, Root: root, CallerData: parcel.Hello{}.Append(nil), From: begin, Source: level}
 	return r, nil
 }
 

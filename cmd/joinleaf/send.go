@@ -17,7 +17,7 @@ import (
 // sendFlags are what the user typed.
 type sendFlags struct {
 	in, group, listen, iface, codeFile string
-	rate                               string
+	rate, source                       string
 	terms                              termFlags
 	waitFor                            int
 	maxWait                            time.Duration
@@ -74,6 +74,7 @@ have everything, 130 interrupted.`,
 	fl.IntVar(&f.waitFor, "wait-for", 1, "start when this many leaves have joined")
 	fl.DurationVar(&f.maxWait, "max-wait", 0, "start with those present after this time; 0 waits for as long as it takes")
 	f.terms.add(cmd)
+	sourceFlag(cmd, &f.source, "how leaves know that data is from here")
 	fl.StringVar(&f.rate, "rate", "", "at most this much, such as 20MB/s or 100Mbit/s; left out, as fast as the slowest leaf takes it")
 	fl.IntVar(&f.ttl, "ttl", 1, "multicast TTL or hop limit")
 	fl.IntVar(&f.dscp, "dscp", 0, "DSCP mark of the packets, 0 to 63")
@@ -120,6 +121,9 @@ func newSender(ctx context.Context, c *console, open opener, f *sendFlags) (*sen
 	}
 	p := plan{Interface: f.iface, TTL: f.ttl, DSCP: f.dscp}
 	if p.Terms, err = f.terms.read(); err != nil {
+		return nil, err
+	}
+	if p.Source, err = parseSource(f.source); err != nil {
 		return nil, err
 	}
 	if p.Rate, err = parseRate(f.rate); err != nil {
@@ -182,7 +186,7 @@ func (s *sender) run(ctx context.Context) (err error) {
 	if s.root, err = s.open.Open(stoppable, s.plan); err != nil {
 		return cannotOpen("the session", err)
 	}
-	s.c.say(opened{facts: s.root.Facts(), f: s.f, terms: s.plan.Terms, head: s.head, in: s.from.String()})
+	s.c.say(opened{facts: s.root.Facts(), f: s.f, source: s.plan.Source, terms: s.plan.Terms, head: s.head, in: s.from.String()})
 
 	admitting, stopAdmitting := context.WithCancel(ctx)
 	var busy sync.WaitGroup

@@ -102,6 +102,7 @@ type plan struct {
 	Network   transport.Network
 	Code      crypto.JoinCode
 	Interface string
+	Source    source // how data is known to be the sender's
 
 	// Of a root.
 	Name      string // what leaves see the session called
