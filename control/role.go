@@ -32,6 +32,19 @@ func (r Role) Sends() bool { return r == Both || r == SendOnly }
 // Receives reports whether a member of this role gets data.
 func (r Role) Receives() bool { return r == Both || r == ReceiveOnly }
 
+// Narrow is what one side really does where the other side is all that it talks
+// to: it sends what is received, and receives what is sent (R192). Roles that
+// Meet leave something to do.
+func Narrow(own, other Role) Role {
+	switch sends, receives := own.Sends() && other.Receives(), own.Receives() && other.Sends(); {
+	case sends && receives:
+		return Both
+	case sends:
+		return SendOnly
+	}
+	return ReceiveOnly
+}
+
 // Meet reports whether data can flow between root and leaf at all: one of them
 // must send what the other receives (R193).
 func Meet(root, leaf Role) bool {
