@@ -1,6 +1,7 @@
 package rooted
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,11 @@ func (r *Root) prove(u *unproven) {
 // deferred one with WSATRY_AGAIN (R92), one that went away with WSAECONNRESET
 // or, once the condition saw it, WSAEACCES (R100, R101). Call it again.
 func (r *Root) Accept(ctx context.Context) (*Member, error) {
+	return r.AcceptWith(ctx, AcceptOptions{Condition: r.c.Condition})
+}
+
+// AcceptWith is Accept with a condition of its own, for this call only.
+func (r *Root) AcceptWith(ctx context.Context, o AcceptOptions) (*Member, error) {
 	for {
 		var q control.Request
 		var ok bool
@@ -69,7 +75,10 @@ func (r *Root) Accept(ctx context.Context) (*Member, error) {
 		}
 		if ok {
 			r.ask() // somebody else may have the next one
-			return r.decide(ctx, q)
+			return r.decide(ctx, q, o.Condition)
+		}
+		if o.NoWait {
+			return nil, refused("accept", transport.WSAEWOULDBLOCK, "no request waits")
 		}
 		select {
 		case <-r.asked:
@@ -82,7 +91,7 @@ func (r *Root) Accept(ctx context.Context) (*Member, error) {
 }
 
 // decide answers one request, in the goroutine that called Accept (R86).
-func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
+func (r *Root) decide(ctx context.Context, q control.Request, condition func(*Request) Verdict) (*Member, error) {
 	if q.Code != 0 {
 		return nil, refused("accept", q.Code, "the request went away before it was answered")
 	}
@@ -102,10 +111,10 @@ func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
 	if l := r.link(q.ID); l != nil {
 		req.Peer = l.ch.Peer
 	}
-	switch verdict := r.judge(q.ID, req); verdict {
+	switch verdict := r.judge(q.ID, req, condition); verdict {
 	case Accept:
 	case Refuse:
-		return nil, r.reject(q.ID, transport.WSAECONNREFUSED, req.Reason)
+		return nil, r.reject(q.ID, cmp.Or(req.Code, transport.WSAECONNREFUSED), req.Reason)
 	case Defer:
 		if err := r.answer(q.ID, control.Answer{Verdict: control.Defer}); err != nil {
 			return nil, err
@@ -115,8 +124,8 @@ func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
 		r.answer(q.ID, control.Answer{Verdict: control.Defer})
 		return nil, refused("accept", transport.WSAEINVAL, fmt.Sprintf("the condition answered %d, which is no verdict", verdict))
 	}
-	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data, tag: req.Tag}
-	if err := r.let(q.ID, a, control.Answer{Verdict: control.Accept, Role: r.c.Role, Callee: req.Callee}); err != nil {
+	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data, tag: req.Tag, qos: req.QoS}
+	if err := r.let(q.ID, a, control.Answer{Verdict: control.Accept, Role: r.c.Role, Callee: req.Callee, QoS: req.QoS}); err != nil {
 		return nil, err
 	}
 	return r.await(ctx, "accept", q.ID, a)
@@ -124,8 +133,8 @@ func (r *Root) decide(ctx context.Context, q control.Request) (*Member, error) {
 
 // judge asks the condition. One that panics is its caller's to catch; whom it
 // judged is refused rather than left waiting.
-func (r *Root) judge(id uint32, req *Request) (v Verdict) {
-	if r.c.Condition == nil {
+func (r *Root) judge(id uint32, req *Request, condition func(*Request) Verdict) (v Verdict) {
+	if condition == nil {
 		return Accept
 	}
 	judged := false
@@ -134,7 +143,7 @@ func (r *Root) judge(id uint32, req *Request) (v Verdict) {
 			r.reject(id, transport.WSAECONNREFUSED, "")
 		}
 	}()
-	v = r.c.Condition(req)
+	v = condition(req)
 	judged = true
 	return v
 }
@@ -154,7 +163,7 @@ func (r *Root) reject(id uint32, code transport.Code, text string) error {
 	if err := r.answer(id, control.Answer{Verdict: control.Reject, Code: code, Text: text}); err != nil {
 		return err
 	}
-	return refused("accept", transport.WSAECONNREFUSED, text)
+	return refused("accept", code, text)
 }
 
 // let answers yes and registers the call that waits.
@@ -201,10 +210,15 @@ func (r *Root) await(ctx context.Context, op string, id uint32, a *arrival) (*Me
 // with WSAECONNREFUSED when nobody listens there or the leaf says no, and with
 // WSAETIMEDOUT when it stays silent (R63); no member notices (R156).
 func (r *Root) Invite(ctx context.Context, leaf netip.AddrPort, data []byte) (*Member, error) {
+	return r.InviteWith(ctx, leaf, Invitation{Data: data, Role: r.c.Role, CalleeRoom: r.c.CalleeRoom})
+}
+
+// InviteWith is Invite with terms of its own for this leaf.
+func (r *Root) InviteWith(ctx context.Context, leaf netip.AddrPort, i Invitation) (*Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.c.JoinTimeout)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
-	inv := control.Invite{Role: r.c.Role, Name: r.c.Name, Room: int32(r.c.CalleeRoom), Data: data}
+	inv := control.Invite{Role: i.Role, Name: r.c.Name, Room: int32(i.CalleeRoom), Data: i.Data, QoS: i.QoS}
 	if err := inv.Check(); err != nil {
 		return nil, err
 	}
@@ -216,7 +230,7 @@ func (r *Root) Invite(ctx context.Context, leaf netip.AddrPort, data []byte) (*M
 	if err != nil {
 		return nil, err
 	}
-	a := &arrival{done: make(chan struct{}), caller: data}
+	a := &arrival{done: make(chan struct{}), caller: i.Data}
 	if e := r.do(func(now time.Time, m *control.Root) {
 		r.register(id, a)
 		if err = m.Invite(now, id, inv); err != nil { // the session is full, or the leaf spoke first

@@ -127,8 +127,15 @@ type Config struct {
 	// MaxMessage and Window are the longest message and the bytes under way;
 	// the root decides. Zero is 1 MiB and 8 MiB.
 	MaxMessage, Window int
-	// Backlog is how many requests may wait for Accept, see control.RootConfig.
+	// Backlog is how many requests may wait for Accept, see control.RootConfig;
+	// for a LeafListener zero is 16.
 	Backlog int
+	// QoS is the flow specifications of a leaf that joins, opaque here. nil states
+	// none.
+	QoS []byte
+	// Waiting is told that a request, or an invitation, has come. It must neither
+	// wait nor call the session. nil: nobody asks.
+	Waiting func()
 	// JoinTimeout bounds a join from the call to its end (R259). Zero is 60 s.
 	JoinTimeout time.Duration
 	// Silence is how long the other side may say nothing. Zero is 5 s.
@@ -164,11 +171,13 @@ type Request struct {
 	Data []byte          // caller data; nil is none, which an empty one is not (R179)
 	Role Role            // what the asking side will do
 	Room int             // bytes of callee data that it takes; 0 is none
-	QoS  []byte          // its flow specifications, opaque; nil is none
+	QoS  []byte          // its flow specifications, opaque; nil is none. Accepted, what is left here holds (R207)
 	// Callee is the condition's to fill in: callee data, at most Room bytes.
 	Callee []byte
 	// Reason is what a refused caller is told. Empty is a plain refusal.
 	Reason string
+	// Code is what a refused caller's join ends with. Zero is WSAECONNREFUSED.
+	Code transport.Code
 	// Tag is the condition's to set: with flow.Tagged the root waits for this leaf.
 	Tag bool
 }

@@ -196,7 +196,7 @@ func (r *Root) count(now time.Time, id uint32) {
 		r.s.SetAddress(id, addr)
 		edges = r.s.Edges()
 	}
-	if info.Join.Role.Sends() {
+	if r.roleOf(id, info.Join.Role).Sends() {
 		if r.nonrooted() {
 			if err := r.ring.Admit(id); err != nil {
 				r.machine.Evict(now, id, transport.WSAENOBUFS, err.Error())

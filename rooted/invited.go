@@ -1,8 +1,10 @@
 package rooted
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -26,8 +28,8 @@ type LeafListener struct {
 	end      once
 }
 
-// ListenLeaf waits for invitations at addr. At most 16 wait for Accept; more
-// are refused.
+// ListenLeaf waits for invitations at addr. Config.Backlog of them wait
+// for Accept, 16 by default; more are refused.
 func ListenLeaf(ctx context.Context, addr netip.AddrPort, c Config) (*LeafListener, error) {
 	c = c.withDefaults()
 	if err := c.check("listen", crypto.RoleLeaf); err != nil {
@@ -38,7 +40,7 @@ func ListenLeaf(ctx context.Context, addr netip.AddrPort, c Config) (*LeafListen
 		return nil, err
 	}
 	l := &LeafListener{c: c, listener: ln}
-	l.waiting.init()
+	l.waiting.init(c.Backlog)
 	l.end.init()
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.wg.Go(l.admit)
@@ -103,10 +105,14 @@ func (l *LeafListener) keep(i *invitation) {
 		i.leaf.Close()
 		return
 	}
+	l.c.tellWaiting()
 	select {
 	case <-i.decided:
 		return
 	case <-i.leaf.done:
+		l.waiting.bury(i)
+		i.leaf.Close()
+		return
 	case <-l.ctx.Done():
 	}
 	if l.waiting.remove(i) { // else an Accept has it in hand
@@ -119,12 +125,23 @@ func (l *LeafListener) keep(i *invitation) {
 // WSAECONNREFUSED, a deferred one, which stays first in line, with
 // WSATRY_AGAIN; call it again. The listener goes on (R257).
 func (l *LeafListener) Accept(ctx context.Context) (*Leaf, error) {
+	return l.AcceptWith(ctx, AcceptOptions{Condition: l.c.Condition})
+}
+
+// AcceptWith is Accept with a condition of its own, for this call only.
+func (l *LeafListener) AcceptWith(ctx context.Context, o AcceptOptions) (*Leaf, error) {
 	for {
 		if l.ctx.Err() != nil {
 			return nil, errOver("accept invitation")
 		}
 		if i := l.waiting.take(); i != nil {
-			return l.decide(ctx, i)
+			if i.gone != 0 {
+				return nil, errGone(i.gone)
+			}
+			return l.decide(ctx, i, o.Condition)
+		}
+		if o.NoWait {
+			return nil, refused("accept invitation", transport.WSAEWOULDBLOCK, "no invitation waits")
 		}
 		select {
 		case <-l.waiting.bell:
@@ -135,24 +152,31 @@ func (l *LeafListener) Accept(ctx context.Context) (*Leaf, error) {
 	}
 }
 
-func (l *LeafListener) decide(ctx context.Context, i *invitation) (*Leaf, error) {
+// Waiting tells how many invitations wait, and whether the first was deferred.
+func (l *LeafListener) Waiting() (n int, deferred bool) { return l.waiting.waiting() }
+
+func (l *LeafListener) decide(ctx context.Context, i *invitation, condition func(*Request) Verdict) (*Leaf, error) {
 	leaf := i.leaf
 	req := &Request{
 		From: leaf.link.ch.Peer.AddrPort, Peer: leaf.link.ch.Peer, Name: i.invite.Name, Data: i.invite.Data,
 		Role: i.invite.Role, Room: max(0, int(i.invite.Room)), QoS: i.invite.QoS,
 	}
-	verdict := l.judge(i, req)
+	verdict := l.judge(i, req, condition)
+	if verdict != Accept && verdict != Refuse && verdict != Defer && l.waiting.putBack(i) {
+		return nil, refused("accept invitation", transport.WSAEINVAL, fmt.Sprintf("the condition answered %d, which is no verdict", verdict))
+	}
 	if verdict == Defer && l.waiting.putBack(i) {
 		return nil, refused("accept invitation", transport.WSATRY_AGAIN, "the condition deferred the invitation")
 	}
 	close(i.decided)
 	if verdict != Accept {
-		leaf.answer(control.Answer{Verdict: control.Reject, Code: transport.WSAECONNREFUSED, Text: req.Reason})
+		code := cmp.Or(req.Code, transport.WSAECONNREFUSED)
+		leaf.answer(control.Answer{Verdict: control.Reject, Code: code, Text: req.Reason})
 		leaf.Close()
-		return nil, refused("accept invitation", transport.WSAECONNREFUSED, req.Reason)
+		return nil, refused("accept invitation", code, req.Reason)
 	}
 	leaf.caller, leaf.callee, leaf.role = i.invite.Data, req.Callee, l.c.Role
-	if err := leaf.answer(control.Answer{Verdict: control.Accept, Callee: req.Callee, Role: l.c.Role}); err != nil {
+	if err := leaf.answer(control.Answer{Verdict: control.Accept, Callee: req.Callee, Role: l.c.Role, QoS: req.QoS}); err != nil {
 		leaf.Close()
 		return nil, err
 	}
@@ -163,7 +187,7 @@ func (l *LeafListener) decide(ctx context.Context, i *invitation) (*Leaf, error)
 
 // judge asks the condition. One that panics is its caller's to catch; who
 // invited is refused rather than left waiting.
-func (l *LeafListener) judge(i *invitation, req *Request) (v Verdict) {
+func (l *LeafListener) judge(i *invitation, req *Request, condition func(*Request) Verdict) (v Verdict) {
 	judged := false
 	defer func() {
 		if !judged {
@@ -174,8 +198,8 @@ func (l *LeafListener) judge(i *invitation, req *Request) (v Verdict) {
 	switch {
 	case l.c.Name != "" && l.c.Name != i.invite.Name:
 		v, req.Reason = Refuse, "this leaf joins session "+l.c.Name+" only"
-	case l.c.Condition != nil:
-		v = l.c.Condition(req)
+	case condition != nil:
+		v = condition(req)
 	}
 	if v != Accept && req.Reason == "" {
 		req.Reason = "the leaf refused"

@@ -46,6 +46,8 @@ type Leaf struct {
 	s       *session.Session
 	callee  []byte
 	caller  []byte
+	qos     []byte // as WELCOME has it
+	theirs  Role   // the root's towards this leaf
 
 	// Owned by the loop.
 	epoch      *crypto.Epoch // the newest
@@ -155,7 +157,7 @@ func Join(ctx context.Context, root netip.AddrPort, data []byte, c Config) (*Lea
 // request is the JOIN of this configuration.
 func (c Config) request(data []byte) control.Join {
 	j := control.Join{Role: c.Role, Name: c.Name, Room: int32(c.CalleeRoom), Token: control.Secret(c.Identity.Token), Data: data,
-		From: control.From{Kind: control.FromKind(c.From.Kind), N: c.From.N}}
+		From: control.From{Kind: control.FromKind(c.From.Kind), N: c.From.N}, QoS: c.QoS}
 	for _, s := range []crypto.Suite{crypto.AES256GCM, crypto.ChaCha20Poly1305, crypto.AES256GCMRandomNonce} {
 		if s.Check() == nil {
 			j.Suites = append(j.Suites, uint8(s))

@@ -101,6 +101,10 @@ func (l *Leaf) openPlane(w *control.Welcome) (err error) {
 	if w.Callee != nil {
 		l.callee = w.Callee
 	}
+	l.qos, l.theirs = w.QoS, w.Role
+	if DataPlane(w.Params.Plane) == RootedData {
+		l.role = control.Narrow(l.role, w.Role) // the root is all there is to talk to (R192)
+	}
 	suite := crypto.Suite(w.Params.Suite)
 	l.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: l.session, Self: l.id, Group: w.Params.Group})
 	if err != nil {

@@ -27,6 +27,7 @@ type Member struct {
 	role    Role
 	caller  []byte
 	callee  []byte
+	qos     []byte
 	inbox   inbox
 	done    chan struct{}
 
@@ -57,6 +58,9 @@ func (m *Member) CallerData() []byte { return m.caller }
 
 // CalleeData is what the called side answered. nil is none.
 func (m *Member) CalleeData() []byte { return m.callee }
+
+// QoS is the flow specifications that hold for this leaf, opaque. nil is none.
+func (m *Member) QoS() []byte { return m.qos }
 
 // Chat sends p to this leaf alone, outside the session's data (R230): up to
 // 64 KiB, in order, over the control connection. It waits while 256 KiB have

@@ -20,6 +20,7 @@ type arrival struct {
 	callee []byte
 	caller []byte
 	tag    bool // the condition's, see Request.Tag
+	qos    []byte
 }
 
 // run is the root's one loop: it owns the machine.
@@ -78,6 +79,7 @@ func (r *Root) out(o control.Output) {
 	case control.Requested:
 		r.events.add(Event{Kind: Requested, Member: e.ID})
 		r.ask()
+		r.c.tellWaiting()
 	case control.Withdrawn:
 		r.ask()
 	case control.Accepted:
@@ -171,7 +173,7 @@ func (r *Root) accepted(e control.Event) {
 		r.machine.Evict(now, e.ID, transport.WSAECONNABORTED, "the invitation was withdrawn")
 		return
 	}
-	a.callee = e.Join.Data
+	a.callee, a.qos = e.Join.Data, e.Join.QoS
 	// The leaf was called by its address and has proven itself; an authorizer
 	// has the last word all the same, in a goroutine of its own.
 	r.wg.Go(func() {
@@ -182,7 +184,7 @@ func (r *Root) accepted(e control.Event) {
 				return
 			}
 			r.expect(e.ID)
-			if m.Answer(now, e.ID, control.Answer{Verdict: control.Accept, Role: r.c.Role}) != nil {
+			if m.Answer(now, e.ID, control.Answer{Verdict: control.Accept, Role: r.c.Role, QoS: e.Join.QoS}) != nil {
 				r.gone(e.ID)
 			}
 		})
@@ -222,11 +224,11 @@ func (r *Root) failedIn(e control.Event) {
 
 // joined counts a leaf as a member; the accept or invite call returns.
 func (r *Root) joined(e control.Event) {
-	m := &Member{r: r, id: e.ID, addr: e.Addr, role: e.Join.Role, done: make(chan struct{}), out: make(chan struct{})}
+	m := &Member{r: r, id: e.ID, addr: e.Addr, role: r.roleOf(e.ID, e.Join.Role), done: make(chan struct{}), out: make(chan struct{})}
 	m.inbox.init()
 	a := r.gone(e.ID)
 	if a != nil {
-		m.caller, m.callee = a.caller, a.callee
+		m.caller, m.callee, m.qos = a.caller, a.callee, a.qos
 	}
 	r.mu.Lock()
 	if l := r.links[e.ID]; l != nil {

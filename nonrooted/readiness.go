@@ -1,0 +1,18 @@
+package nonrooted
+
+import "context"
+
+// WaitRoom waits until Send would take a message of n bytes at once, or fail.
+func (p *Peer) WaitRoom(ctx context.Context, n int) error {
+	pl, err := p.current(ctx, "wait for room")
+	if err != nil {
+		return err
+	}
+	return pl.s.WaitRoom(ctx, 0, n)
+}
+
+// Undelivered reports whether Drain would wait.
+func (p *Peer) Undelivered() bool {
+	pl := p.sending.Load()
+	return pl != nil && pl.s.Behindhand()
+}
