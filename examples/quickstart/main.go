@@ -21,7 +21,7 @@ func main() {
 	check(err)
 	group, err := transport.ParseGroup("239.192.7.1:17001")
 	check(err)
-	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: "lo"}
+	config := rooted.Config{Identity: crypto.Identity{Code: code}, Interface: "lo"}
 
 	host := config
 	host.Control = netip.MustParseAddrPort("127.0.0.1:0")
