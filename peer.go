@@ -44,7 +44,7 @@ func (s *Socket) peerConfig(r *request) nonrooted.Config {
 		Network: s.p.network, Identity: s.p.c.Identity, Interface: t.Interface, Name: t.Name, Role: r.role,
 		Streams: t.Streams, Latency: t.Latency, MaxMessage: t.MaxMessage, Window: t.Window, MTU: t.MTU,
 		TTL: s.scope, DSCP: t.DSCP, NoOffload: t.NoOffload, NoBatch: t.NoBatch, ReadBuffer: t.ReadBuffer,
-		Rate: t.Rate, RateLaw: t.RateLaw, NoQuarantine: t.NoQuarantine,
+		Rate: t.Rate, RateLaw: t.RateLaw,
 		Silence: s.p.c.Keepalive, JoinTimeout: s.p.c.JoinWait, Logger: s.p.c.Logger,
 	}
 	if s.scope == 0 {

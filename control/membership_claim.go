@@ -26,8 +26,15 @@ const lastTerm = 1 << 30
 // to a key of the roster is what signs a claim.
 func (m *Membership) claimChair(now time.Time) {
 	m.stats.Claims++
+	term := max(m.number.Term(), m.up.promise) + 1
+	if term >= lastTerm { // a liar led here, and nobody agrees to more: all begin again
+		m.forget(now, "the session has no terms left")
+		m.seek = seekState{moved: true}
+		m.search(now)
+		return
+	}
 	m.standing = claiming
-	m.claim = claimState{term: max(m.number.Term(), m.up.promise) + 1, until: now.Add(claimWait)}
+	m.claim = claimState{term: term, until: now.Add(claimWait)}
 	for _, e := range m.others() {
 		if m.isDenied(e.Pin) {
 			continue
@@ -190,6 +197,7 @@ func (m *Membership) onClaim(now time.Time, l *link, c Claim) error {
 		m.hang(old)
 	}
 	l.use = linkUp
+	l.pipe.Expect(MaxFrame) // views come
 	m.up = upState{link: l, heard: now, promise: c.Term}
 	l.pipe.Write(Agree{c.Term, m.denied}.Append(nil))
 	return nil

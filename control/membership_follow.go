@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -123,8 +124,10 @@ func (m *Membership) onView(now time.Time, l *link, v View) error {
 	switch own := next.find(m.id); {
 	case v.Number < m.number || v.Number == m.number && !v.Full:
 		return FaultValue
-	case m.up.promise > 0 && v.Number.Term() != m.up.promise:
-		return FaultValue
+	case v.Number.Term() != cmp.Or(m.up.promise, m.number.Term()):
+		return FaultValue // a term is claimed, not taken
+	case len(next) > MaxEquals:
+		return FaultLimit
 	case own == nil || own.Pin != m.c.Self.Pin:
 		return FaultValue
 	case next.find(v.Coordinator) == nil || next.find(v.Coordinator).Pin != l.pin:

@@ -238,9 +238,14 @@ func (m *Membership) onEnter(now time.Time, l *link, e Enter) error {
 	}
 	m.unite(now, e.Denied)
 	if old := m.roster.byPin(l.pin); old != nil && !slices.Contains(c.gone, old.ID) {
-		m.depart(now, old.ID, 0) // it has begun anew, whatever it was before
+		m.supersede(now, old.ID) // it has begun anew, whatever it was before
 	}
-	c.joiners = slices.DeleteFunc(c.joiners, func(j joiner) bool { return j.link.pin == l.pin })
+	c.joiners = slices.DeleteFunc(c.joiners, func(j joiner) bool {
+		if j.link.pin == l.pin {
+			m.hang(j.link) // else one key could hold any number of links
+		}
+		return j.link.pin == l.pin
+	})
 	l.use, l.id = linkMember, c.nextID
 	c.nextID++
 	as := Equal{ID: l.id, Pin: l.pin, Control: l.addr, Addr: e.Addr, Role: e.Role, Data: bytes.Clone(e.Data)}
@@ -249,6 +254,18 @@ func (m *Membership) onEnter(now time.Time, l *link, e Enter) error {
 	m.want(now, joinGather)
 	return nil
 }
+
+// supersede takes a member out whose key has come in anew. It is told for good:
+// were it another process with the same key, the two would throw each other out
+// for ever.
+func (m *Membership) supersede(now time.Time, id uint32) {
+	if l := m.chair.member[id]; l != nil && l.open() {
+		m.farewell(now, l, denyTwice)
+	}
+	m.depart(now, id, 0)
+}
+
+var denyTwice = Deny{Why: DenyRefused, Code: transport.WSAEADDRINUSE, Text: "another process came in with the same key; each needs one of its own"}.Append(nil)
 
 // onResume gives a member that lost its link another one, and the view.
 func (m *Membership) onResume(now time.Time, l *link, r Resume) error {

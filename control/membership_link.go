@@ -55,6 +55,7 @@ const (
 	greetAgain   = time.Second            // between two encounters
 	greetNever   = 10 * time.Second       // after one that failed
 	newLinks     = 64                     // links that have not said what they are for
+	askRoom      = 64 << 10               // longest frame of who dialled; only views are longer
 	greets       = 4                      // coordinators that are being met at once
 	patientRanks = 4                      // members in line to claim that are waited for at length
 	searchAgain  = 150 * time.Millisecond // before a search that led nowhere begins again
@@ -88,6 +89,7 @@ func (m *Membership) Accepted(now time.Time, pin [32]byte, addr netip.AddrPort) 
 	}
 	l := &link{conn: m.conn(), addr: addr, pin: pin, since: now}
 	l.pipe = NewPipe(now, m.c.Datagram, m.c.Silence/8)
+	l.pipe.Expect(askRoom)
 	m.links[l.conn] = l
 	return l.conn
 }

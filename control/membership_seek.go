@@ -206,6 +206,9 @@ func (m *Membership) firstView(now time.Time, l *link, v *View) error {
 	if e == nil || !v.Full {
 		return FaultState
 	}
+	if v.Number.Term() >= lastTerm {
+		return FaultValue // nobody could ever take over
+	}
 	next := roster(nil).apply(v)
 	if own := next.find(e.ID); own == nil || own.Pin != m.c.Self.Pin || next.find(v.Coordinator) == nil || next.find(v.Coordinator).Pin != l.pin {
 		return FaultValue

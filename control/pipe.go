@@ -20,6 +20,7 @@ import (
 // what is not acknowledged is sent again, from the oldest on.
 type Pipe struct {
 	room  int           // bytes of a piece
+	most  int           // bytes of a frame that is taken
 	every time.Duration // between signs of life
 
 	out     []byte // of the stream, not cut into pieces yet
@@ -52,10 +53,13 @@ const (
 // NewPipe makes one end. datagram is the longest datagram it writes; every is
 // the longest pause between two of them.
 func NewPipe(now time.Time, datagram int, every time.Duration) *Pipe {
-	p := &Pipe{room: max(datagram, minSegment) - segmentHead, every: every, heard: now, patient: pipeResend}
+	p := &Pipe{room: max(datagram, minSegment) - segmentHead, most: MaxFrame, every: every, heard: now, patient: pipeResend}
 	p.beat = now.Add(every)
 	return p
 }
+
+// Expect bounds the frames that are taken from now on. A new pipe takes MaxFrame.
+func (p *Pipe) Expect(most int) { p.most = most }
 
 // Write queues a whole frame. It reports false, for good, once more waits than
 // the other end takes: the pipe is of no use any more.
@@ -130,7 +134,7 @@ func (p *Pipe) acked(now time.Time, n int) {
 // piece takes one piece of the stream.
 func (p *Pipe) piece(seq uint32, b []byte) {
 	ahead := seq - p.want // a far one, or an old one, is a large number
-	if ahead >= pipeWindow || len(p.in)-p.taken > pipeRoom {
+	if ahead >= pipeWindow || len(p.in)-p.taken > p.most+pipeWindow*p.room {
 		return
 	}
 	if ahead > 0 {
@@ -174,7 +178,7 @@ func (p *Pipe) Next() ([]byte, error) {
 		return nil, nil
 	}
 	n := binary.BigEndian.Uint32(b)
-	if n == 0 || n > MaxFrame {
+	if n == 0 || n > uint32(p.most) {
 		p.fault = FaultLength
 		return nil, p.fault
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +92,34 @@ func TestClaim_TheCoordinatorIsKilledMidStream(t *testing.T) {
 	t.Logf("longest pauses, ms: %v", stalls)
 	for _, p := range c.procs {
 		p.stdin.Close()
+	}
+}
+
+func TestClaim_ACoordinatorThatWasStoppedComesBackAsAMember(t *testing.T) {
+	c := newCrowdOf(t, 4, 0, task{Size: 100, Count: 1, Linger: true})
+	var lead *proc
+	for _, p := range c.procs {
+		if w := c.hear(p, "joined", 30*time.Second); w.ID == 1 {
+			lead = p
+		}
+	}
+	for _, p := range c.procs {
+		c.hear(p, "sent", 30*time.Second)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		if err := lead.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Second) // Silence, a claim and a merger, each with room
+	}
+	for _, p := range c.procs {
+		p.stdin.Close()
+	}
+	for _, p := range c.procs {
+		w := c.hear(p, "ended", 30*time.Second)
+		if w.Counts["members"] != 4 || w.View>>32 < 2 || p == lead && w.ID == 1 {
+			t.Errorf("member %d ends as number %d of %d in view %x", p.task.Who, w.ID, w.Counts["members"], w.View)
+		}
 	}
 }
 

@@ -106,8 +106,14 @@ type Config struct {
 	// it to the receivers' credit and to RateLaw; see rooted.Config.
 	Rate    int64
 	RateLaw flow.RateLaw
-	// NoQuarantine waits for a member that drags this one as for any other.
-	NoQuarantine bool
+	// Quarantine lets this member go on without one that drags it: that alone holds
+	// it up for a second out of two, or loses a tenth of the packets and far more
+	// than the others. Such a member is sent what it lacks within a tenth of the
+	// bytes, and told the rest as missed. The zero value waits for everybody: what
+	// is reliable comes whole, and a member that is in and does not read holds up
+	// all who send, until it reads, goes, or is evicted. Who sends must receive
+	// at the same time.
+	Quarantine bool
 
 	// Silence is how long a member may say nothing before it counts as gone.
 	// Zero is 2 s.

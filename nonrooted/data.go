@@ -3,15 +3,16 @@ package nonrooted
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/flow"
 	"github.com/joinleaf/joinleaf/transport/session"
-
-	"time"
 )
 
 // Message describes what Recv returned.
@@ -36,7 +37,12 @@ func (p *Peer) SendStream(ctx context.Context, st flow.Stream, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := pl.s.Send(ctx, st, b); err != nil {
+	switch err := pl.s.Send(ctx, st, b); {
+	case pl.over.Load() && p.Err() != nil:
+		return p.ended("send") // whatever waited goes on when all is over, and reaches nobody
+	case pl.over.Load() && errors.Is(err, net.ErrClosed):
+		return p.SendStream(ctx, st, b) // the plane was closed, not the membership
+	case err != nil:
 		return err
 	}
 	if p.c.Loopback && !pl.charter.Params.Ordered { // an order gives them back by itself
@@ -97,6 +103,8 @@ func (p *Peer) Recv(ctx context.Context, b []byte) (Message, error) {
 		case errors.Is(err, errEnded):
 			p.drained(pl, m.Missed)
 			continue
+		case errors.Is(err, net.ErrClosed) && p.left(pl):
+			continue // the plane was closed, not the membership
 		case p.ctx.Err() != nil:
 			err = errOver("receive")
 		}
@@ -119,7 +127,11 @@ func (p *Peer) whose(pl *plane, m session.Message) Message {
 	if p.carried.Load() > 0 && m.From != 0 {
 		m.Missed += p.carried.Swap(0)
 	}
-	return Message{m, pl.charter.Session, (*pl.known.Load())[m.From]}
+	who := (*pl.known.Load())[m.From]
+	if who == nil && m.From != 0 {
+		who = &Member{ID: m.From} // it went long ago: see knownKept
+	}
+	return Message{m, pl.charter.Session, who}
 }
 
 // readable is the plane that is read now.
@@ -151,11 +163,23 @@ func (p *Peer) readable(ctx context.Context) (*plane, error) {
 func (p *Peer) drained(pl *plane, missed uint64) {
 	p.carried.Add(missed)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.reading) > 0 && p.reading[0] == pl {
+	first := len(p.reading) > 0 && p.reading[0] == pl
+	if first {
 		p.reading = p.reading[1:]
-		p.spent = append(p.spent, pl) // another Recv may be in it
+		p.spent = append(p.spent, pl)
 	}
+	p.mu.Unlock()
+	if first { // the loop closes it; after Close that does
+		p.do(func(time.Time, *control.Membership) { p.dropOld() })
+	}
+}
+
+// left reports whether a plane is read no more: another Recv came to its end, or
+// too many were waiting.
+func (p *Peer) left(pl *plane) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !slices.Contains(p.reading, pl)
 }
 
 // Flush sends small messages that wait for company.
@@ -165,13 +189,20 @@ func (p *Peer) Flush() {
 	}
 }
 
-// Drain waits until what was sent so far on reliable streams was delivered.
+// Drain waits until what was sent so far on reliable streams was delivered. It
+// fails when this member goes over into another session before that.
 func (p *Peer) Drain(ctx context.Context) error {
 	pl, err := p.current(ctx, "drain")
 	if err != nil {
 		return err
 	}
-	return pl.s.Drain(ctx)
+	switch err := pl.s.Drain(ctx); {
+	case !pl.over.Load():
+		return err
+	case p.Err() != nil:
+		return p.ended("drain")
+	}
+	return &transport.Error{Op: "drain", Group: p.group, Code: transport.WSAECONNRESET, Err: errors.New("this member went over into another session; what the others had not received is lost")}
 }
 
 // View returns who is in now.

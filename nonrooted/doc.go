@@ -53,8 +53,8 @@
 //   - the one that dials, one per channel under way: started by Peer.reach; 3 s.
 //   - Peer.pump, one per channel: started by Peer.carry, ended with the channel.
 //   - the one that closes a channel: started by Peer.bury; a second at most.
-//   - plane.close, for a session's data plane that was not read to its end:
-//     started by Peer.dropOld, ends at once.
+//   - plane.close, for a session's data plane that is not read any more: started
+//     by Peer.dropOld, ends at once.
 //
 // The DTLS endpoint and the data plane have theirs, see crypto/dtls and
 // transport/session; Close waits for all. A timer's callback, set by retire, runs
@@ -64,7 +64,14 @@
 //
 //   - Data is authenticated by the group's key: any member could pose as any
 //     other. So could it in what members report to each other of lost packets.
-//   - Any member can become the coordinator, which can put others out.
+//   - Any member can become the coordinator, which can put others out. So can who
+//     may come in: on its word that others were put out where it comes from they
+//     are out here, since nothing else keeps them out when sessions merge. Config.Admins
+//     limits who may call Evict; it is no defence against a member that lies.
+//   - Everybody waits for everybody (see Config.Quarantine): one that is in and
+//     does not read holds up who sends.
+//   - Each member needs a key of its own: of two processes with the same
+//     certificate the first is put out when the second comes.
 //   - With a join code an evicted member can come back as a new process, with a
 //     new key, until the code is changed. With certificates it cannot.
 //   - The membership needs a port of its own, the group's plus one, which the
@@ -72,8 +79,8 @@
 //   - A member that only sends has joined the group on the membership port
 //     nevertheless: it may be the coordinator one day.
 //   - When a session merges into another, what its members had sent and others
-//     had not received yet is lost; who sent it is not told, who misses it is.
-//     A Send that waits for credit then returns as if it had been delivered.
+//     had not received yet is lost; who misses it is told, who sent it by Drain
+//     alone. A Send that waits for credit then returns as if it had been delivered.
 //   - 256 members at most, and 64 that send at full speed are plenty: each keeps
 //     what every other sends until it is read.
 //   - In a total order another coordinator is another session: at its edge some

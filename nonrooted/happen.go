@@ -52,6 +52,9 @@ func (p *Peer) viewed(e *control.EqualEvent) error {
 		}
 		p.plane = pl
 	}
+	if p.plane == nil {
+		return nil // could not be begun: this member is on its way out
+	}
 	if err := p.plane.viewed(e); err != nil {
 		return err
 	}
@@ -144,12 +147,13 @@ func (p *Peer) parted(m *control.Membership, why string) {
 }
 
 // planesKept is how many planes that are over wait to be read. More are lost,
-// unread messages and all.
+// unread messages and all. Those that were read to their end go at once.
 const planesKept = 2
 
 func (p *Peer) dropOld() {
 	p.mu.Lock()
-	var old []*plane
+	old := p.spent
+	p.spent = nil
 	for len(p.reading) > planesKept {
 		old, p.reading = append(old, p.reading[0]), p.reading[1:]
 	}

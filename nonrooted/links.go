@@ -71,26 +71,34 @@ func (p *Peer) reach(n uint32, to netip.AddrPort, pin crypto.Pin) {
 			who.Any = true
 		}
 		conn, err := p.channels.Dial(ctx, p.wires.zoned(to), who)
-		p.links.mu.Lock()
-		_, wanted := p.links.dial[n]
-		delete(p.links.dial, n)
-		p.links.mu.Unlock()
-		switch {
-		case err != nil && wanted:
-			if refusal(err) {
-				p.log.Warn("a member does not accept us, or we do not accept it", "address", to, "cause", err)
-				p.noteRefusal(err)
-			}
-			p.do(func(now time.Time, m *control.Membership) { m.Closed(now, n, refusal(err)) })
-		case err == nil && !wanted:
+		if refusal(err) && ctx.Err() == nil {
+			p.log.Warn("a member does not accept us, or we do not accept it", "address", to, "cause", err)
+			p.noteRefusal(err)
+		}
+		if p.do(func(now time.Time, m *control.Membership) { p.reached(now, m, n, conn, err) }) != nil && err == nil {
 			conn.Close()
-		case err == nil:
-			p.do(func(now time.Time, m *control.Membership) {
-				p.carry(n, conn)
-				m.Opened(now, n, conn.Peer().Pin)
-			})
 		}
 	})
+}
+
+// reached is the end of a dial. It runs in the loop: what was hung up until now
+// is not wanted any more, and nobody else would close it.
+func (p *Peer) reached(now time.Time, m *control.Membership, n uint32, conn *dtls.Conn, err error) {
+	p.links.mu.Lock()
+	_, wanted := p.links.dial[n]
+	delete(p.links.dial, n)
+	p.links.mu.Unlock()
+	switch {
+	case err != nil:
+		if wanted {
+			m.Closed(now, n, refusal(err))
+		}
+	case !wanted:
+		p.bury(conn)
+	default:
+		p.carry(n, conn)
+		m.Opened(now, n, conn.Peer().Pin)
+	}
 }
 
 // refusal reports whether the other end answered, and one of us said no.

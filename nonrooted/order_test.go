@@ -94,7 +94,8 @@ func TestOrder_AllMembersSeeOneOrderThroughDeathsAndMergers(t *testing.T) {
 							}
 							time.Sleep(time.Millisecond)
 						}
-						if err := p.Drain(r.ctx); err != nil {
+						// In round 1 the coordinator dies, and with it the session: Drain says so.
+						if err := p.Drain(r.ctx); err != nil && !(round == 1 && errors.Is(err, transport.WSAECONNRESET)) {
 							t.Error(err)
 						}
 					})

@@ -71,7 +71,7 @@ type plane struct {
 	owed   map[uint32]bool // are counted in for what this member sends
 	over   atomic.Bool     // the session goes on without this plane
 
-	known atomic.Pointer[map[uint32]*Member] // everybody who ever was in, for what is read late
+	known atomic.Pointer[map[uint32]*Member] // who is or was in, for what is read late
 
 	turn sync.Mutex // of the change of keys
 	ages ages
@@ -115,6 +115,9 @@ func (pl *plane) viewed(e *control.EqualEvent) error {
 	if err != nil {
 		return err
 	}
+	if next.Number() != uint64(e.Number) {
+		return fmt.Errorf("view %d comes with the keys of %d", uint64(e.Number), next.Number())
+	}
 	if next.RosterHash() != crypto.Roster(idsOf(e.Roster)) {
 		return fmt.Errorf("the keys of view %d are not for those who are in it", uint64(e.Number))
 	}
@@ -142,15 +145,36 @@ func (pl *plane) viewed(e *control.EqualEvent) error {
 	return nil
 }
 
-// meet lets a member's packets in.
-func (pl *plane) meet(m control.Equal) {
-	known := make(map[uint32]*Member)
-	for id, k := range *pl.known.Load() {
+// knownKept is how many who went are remembered by name, for messages of theirs
+// that are read late.
+const knownKept = 512
+
+// remember adds a member to those whose messages may still be read. It forgets
+// who went longest ago, so that coming and going costs no memory.
+func (pl *plane) remember(m control.Equal) {
+	old := *pl.known.Load()
+	known := make(map[uint32]*Member, len(old)+1)
+	gone := make([]uint32, 0, len(old))
+	for id, k := range old {
 		known[id] = k
+		if !slices.ContainsFunc(pl.roster, func(e control.Equal) bool { return e.ID == id }) {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) > knownKept {
+		slices.Sort(gone)
+		for _, id := range gone[:len(gone)-knownKept] {
+			delete(known, id)
+		}
 	}
 	member := memberOf(m)
 	known[m.ID] = &member
 	pl.known.Store(&known)
+}
+
+// meet lets a member's packets in.
+func (pl *plane) meet(m control.Equal) {
+	pl.remember(m)
 	if err := pl.ring.Admit(m.ID); err != nil {
 		pl.p.log.Warn("a member cannot be heard", "member", m.ID, "cause", err)
 		return

@@ -42,8 +42,9 @@ func TestMain(m *testing.M) {
 type task struct {
 	Code    string
 	Who, Of int
-	Size    int // of a message
-	Count   int // messages to send
+	Size    int  // of a message
+	Count   int  // messages to send
+	Linger  bool // says who is in before it leaves
 }
 
 // word is what it says on its standard output.
@@ -51,7 +52,7 @@ type word struct {
 	What   string
 	Millis int64             // joined: how long it took
 	ID     uint32            // joined
-	View   uint64            // joined, done
+	View   uint64            // joined, done, ended
 	Counts map[string]int    // done: messages, by who sent them
 	Missed map[string]int    // done: of these, told as missed
 	Sums   map[string]string // done: SHA-256 of them all
@@ -82,7 +83,7 @@ func runMember() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	began := time.Now()
-	p, err := Join(ctx, testGroup, Config{Identity: crypto.Identity{Code: code}, Interface: netlab.Device, Data: []byte(strconv.Itoa(t.Who)), NoQuarantine: true})
+	p, err := Join(ctx, testGroup, Config{Identity: crypto.Identity{Code: code}, Interface: netlab.Device, Data: []byte(strconv.Itoa(t.Who))})
 	if err != nil {
 		return err
 	}
@@ -110,6 +111,11 @@ func runMember() error {
 	}
 	say(word{What: "sent"})
 	io.Copy(io.Discard, os.Stdin)
+	if t.Linger {
+		v := p.View()
+		say(word{What: "ended", ID: v.Self, View: v.Number, Counts: map[string]int{"members": len(v.Members)}})
+		time.Sleep(time.Second) // until all have
+	}
 	return p.Shutdown(ctx)
 }
 
@@ -171,6 +177,11 @@ type proc struct {
 }
 
 func newCrowd(t *testing.T, n int, loss float64, size, count int) *crowd {
+	return newCrowdOf(t, n, loss, task{Size: size, Count: count})
+}
+
+// newCrowdOf starts n members with the same to do.
+func newCrowdOf(t *testing.T, n int, loss float64, each task) *crowd {
 	t.Helper()
 	netlab.Require(t)
 	code, err := crypto.NewCode()
@@ -198,7 +209,8 @@ func newCrowd(t *testing.T, n int, loss float64, size, count int) *crowd {
 				t.Fatal(err)
 			}
 		}
-		c.start(h, task{Code: code.Reveal(), Who: i, Of: n, Size: size, Count: count})
+		each.Code, each.Who, each.Of = code.Reveal(), i, n
+		c.start(h, each)
 	}
 	return c
 }
