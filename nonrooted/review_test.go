@@ -197,15 +197,15 @@ func TestASessionThatCannotBeTakenPartIn_EndsTheMembershipAndNothingElse(t *test
 func TestKeysOfAnotherViewAreRefused(t *testing.T) {
 	inRoom(t, 45, lan, func(r *room) {
 		p := r.join(nil)
-		var err error
+		answer := make(chan error, 1)
 		if e := p.do(func(_ time.Time, _ *control.Membership) {
 			pl := p.plane
 			next := pl.epoch.Next(pl.epoch.RosterHash())
-			err = pl.viewed(&control.EqualEvent{Number: control.ViewNumber(next.Number() + 1), Roster: pl.roster, State: next.AppendState(nil)})
+			answer <- pl.viewed(&control.EqualEvent{Number: control.ViewNumber(next.Number() + 1), Roster: pl.roster, State: next.AppendState(nil)})
 		}); e != nil {
 			t.Fatal(e)
 		}
-		if time.Sleep(time.Millisecond); err == nil {
+		if <-answer == nil {
 			t.Error("taken")
 		}
 	})
