@@ -18,7 +18,7 @@ func (j *joinleaf) name() string {
 }
 
 func (j *joinleaf) about() string {
-	s := "defaults: AES-256-GCM, finds its rate; 8 KiB messages, every byte checked while it runs"
+	s := "defaults but for source Group: AES-256-GCM, finds its rate; 8 KiB messages, every byte checked while it runs"
 	if j.offload {
 		return s + "; batches cross the virtual links whole, so a loss takes a whole batch and no network card is like it"
 	}
