@@ -45,6 +45,20 @@ func (l SourceLevel) String() string {
 	return fmt.Sprintf("level %d", uint8(l))
 }
 
+// MarshalText writes the name that String gives.
+func (l SourceLevel) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads a name as String gives it.
+func (l *SourceLevel) UnmarshalText(name []byte) error {
+	for _, x := range []SourceLevel{Signed, SignedEager, Group} {
+		if x.String() == string(name) {
+			*l = x
+			return nil
+		}
+	}
+	return fmt.Errorf("rooted: no source level is called %q", name)
+}
+
 // sign has the root's data plane prove what it sends.
 func (r *Root) sign(plane *session.Config) (err error) {
 	if !crypto.Level(r.params.Level).Manifests() {

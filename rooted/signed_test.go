@@ -350,3 +350,20 @@ func TestSigned_IsTheDefaultAndCostsOnePacketInMany(t *testing.T) {
 		}
 	})
 }
+
+func TestSourceLevel_NamesAreReadAsTheyAreWritten(t *testing.T) {
+	for _, level := range []SourceLevel{Signed, SignedEager, Group} {
+		name, err := level.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got SourceLevel
+		if err := got.UnmarshalText(name); err != nil || got != level {
+			t.Errorf("%q is read as %v, %v", name, got, err)
+		}
+	}
+	level := Group
+	if err := level.UnmarshalText([]byte("level 3")); err == nil || level != Group {
+		t.Errorf("a name that is none is read as %v, %v", level, err)
+	}
+}

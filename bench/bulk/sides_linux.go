@@ -44,7 +44,7 @@ func (s Side) Do() error {
 	if err != nil {
 		return err
 	}
-	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: netlab.Device, NoParity: s.Spec.NoParity}
+	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: s.Spec.Source, Interface: netlab.Device, NoParity: s.Spec.NoParity}
 	content, err := NewContent(s.Spec.Message)
 	if err != nil {
 		return err

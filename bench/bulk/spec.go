@@ -1,6 +1,10 @@
 package bulk
 
-import "time"
+import (
+	"time"
+
+	"github.com/joinleaf/joinleaf/rooted"
+)
 
 // Spec is one run.
 type Spec struct {
@@ -15,10 +19,11 @@ type Spec struct {
 	// is that of the others. 0: every leaf must have all.
 	MayMiss  int  `json:",omitempty"`
 	NoParity bool `json:",omitempty"` // the session's, see rooted.Config
+	Source   rooted.SourceLevel
 	// Offload leaves segmentation offload to the root's device. Without it the
 	// kernel cuts batches into packets before the device, as it does for a
 	// network card that cannot, and packets are lost one by one. The session's
-	// own settings are the defaults either way, but for NoParity.
+	// own settings are the defaults either way, but for NoParity and Source.
 	Offload bool
 	Within  time.Duration // what the run may take; zero is 30 s and 1 s a megabyte and leaf
 }

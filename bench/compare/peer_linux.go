@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/joinleaf/joinleaf/bench/stage"
+	"github.com/joinleaf/joinleaf/rooted"
 )
 
 // cell is one square of the grid: how many receivers, and the percent of
@@ -71,7 +72,8 @@ type peer interface {
 func peers() []peer {
 	return []peer{
 		&raw{}, &udpcast{}, &uftp{}, &uftp{sealed: true}, &driven{library: norm}, &driven{library: openpgm},
-		&joinleaf{}, &joinleaf{offload: true},
+		&joinleaf{}, &joinleaf{source: rooted.Group},
+		&joinleaf{offload: true}, &joinleaf{source: rooted.Group, offload: true},
 	}
 }
 

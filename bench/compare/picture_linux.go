@@ -7,8 +7,8 @@ import (
 	"github.com/joinleaf/joinleaf/bench/chart"
 )
 
-// notDrawn is left to a note: its lines would press all others to the floor.
-const notDrawn = "joinleaf-offload"
+// notDrawn tells what is left to a note: its lines would press all others to the floor.
+func notDrawn(peer string) bool { return strings.HasSuffix(peer, "-offload") }
 
 // picture has a panel for each number of receivers and a line for each peer.
 func (r *report) picture() chart.Picture {
@@ -26,12 +26,12 @@ func (r *report) picture() chart.Picture {
 				if w.Peer != f.Name || w.cell.Leaves != n {
 					continue
 				}
-				if w.Peer == notDrawn && w.Loss == 0 && w.Complete > 0 {
-					aside = append(aside, fmt.Sprintf("%.0f MB/s to %s", w.Goodput/1e6, receivers(n)))
+				if notDrawn(w.Peer) && w.Loss == 0 && w.Complete > 0 {
+					aside = append(aside, fmt.Sprintf("%s %.0f MB/s to %s", w.Peer, w.Goodput/1e6, receivers(n)))
 				}
 				s.Points = append(s.Points, chart.Point{Y: w.Goodput / 1e6, Low: w.Low / 1e6, High: w.High / 1e6, None: w.Complete == 0})
 			}
-			if f.Missing == "" && f.Name != notDrawn {
+			if f.Missing == "" && !notDrawn(f.Name) {
 				panel.Series = append(panel.Series, s)
 			}
 		}
@@ -39,7 +39,7 @@ func (r *report) picture() chart.Picture {
 	}
 	pic.Notes = append(r.about(), "raw: plain sockets, nothing repaired, always without loss. Bars through the marks: lowest and highest round. A missing mark: no run was complete.")
 	if len(aside) > 0 {
-		pic.Notes = append(pic.Notes, "Not drawn: joinleaf with segmentation offload on the virtual links, "+strings.Join(aside, ", ")+", at 0 %.")
+		pic.Notes = append(pic.Notes, "Not drawn, with segmentation offload on the virtual links: "+strings.Join(aside, ", ")+", at 0 %.")
 	}
 	if missing := r.missing(); missing != "" {
 		pic.Notes = append(pic.Notes, "Not installed, so not measured: "+missing+".")

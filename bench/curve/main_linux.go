@@ -4,8 +4,8 @@
 //
 //	go run ./bench/curve            # as root, Linux; ends with a table, a picture and all runs as JSON
 //
-// Settings are the defaults: one reliable stream, AES-256-GCM, and nobody tells
-// the session the rate. A run moves -size bytes; every leaf checks every byte;
+// Settings are the defaults: one reliable stream, AES-256-GCM, signed by the root
+// (-source has the other levels), and nobody tells the session the rate. A run moves -size bytes; every leaf checks every byte;
 // package bulk says how, and what the figures mean. Each round runs every leaf
 // count and every loss in turn, because shared machines drift: the ratio to a
 // count's own 0 % is taken within the round.
@@ -24,6 +24,7 @@ import (
 
 	"github.com/joinleaf/joinleaf/bench/bulk"
 	"github.com/joinleaf/joinleaf/bench/stage"
+	"github.com/joinleaf/joinleaf/rooted"
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
@@ -35,6 +36,7 @@ type settings struct {
 	Size    stage.Size
 	Message int
 	Offload bool
+	Source  rooted.SourceLevel
 	out     string
 }
 
@@ -59,6 +61,7 @@ func parse(args []string) (s settings, err error) {
 	f.Var(&s.Size, "size", "`bytes` to every leaf in a run, such as 200MB")
 	f.IntVar(&s.Message, "message", 8<<10, "bytes of a message")
 	f.BoolVar(&s.Offload, "offload", false, "leave batches whole on the root's device")
+	f.TextVar(&s.Source, "source", rooted.Signed, "how leaves know that data is the root's: signed, eager or group")
 	f.StringVar(&s.out, "out", "bench/results", "`folder` for curve.json, curve.txt and curve.svg")
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -104,7 +107,7 @@ func (r *report) measure() error {
 	for round := range r.Settings.Rounds {
 		for _, n := range r.Settings.Leaves.Ints() {
 			for _, loss := range r.Settings.Loss.List {
-				spec := bulk.Spec{Size: int64(r.Settings.Size), Message: r.Settings.Message, Leaves: n, Loss: loss, Offload: r.Settings.Offload}
+				spec := bulk.Spec{Size: int64(r.Settings.Size), Message: r.Settings.Message, Leaves: n, Loss: loss, Offload: r.Settings.Offload, Source: r.Settings.Source}
 				result, err := bulk.Transfer(root, leaves, spec, start)
 				if err != nil {
 					return err

@@ -134,7 +134,7 @@ func (r *report) about() []string {
 		cut = "whole batches (segmentation offload on the root's device)"
 	}
 	return []string{
-		fmt.Sprintf("%s to each leaf in messages of %d B; one reliable stream, AES-256-GCM, source Group, else all defaults; medians of %d interleaved rounds.", &s.Size, s.Message, s.Rounds),
+		fmt.Sprintf("%s to each leaf in messages of %d B; one reliable stream, AES-256-GCM, source %s, else all defaults; medians of %d interleaved rounds.", &s.Size, s.Message, s.Source, s.Rounds),
 		"Goodput: slowest leaf, first to last byte, every byte checked. Loss: at random at each leaf's input, " + cut + ".",
 		r.Machine.String() + ".",
 	}
