@@ -89,7 +89,7 @@ func TestManifest_CoversEverySymbolWhateverItsLength(t *testing.T) {
 }
 
 // One signature for each symbol of a slow sender, at once; for 32 at 10,000 a
-// second; for up to 256, or 2.5 ms, above.
+// second; for up to 512, or 2.5 ms, above.
 func TestManifestSigner_GathersMoreTheFasterTheSender(t *testing.T) {
 	for _, c := range []struct {
 		every    time.Duration
@@ -101,7 +101,7 @@ func TestManifestSigner_GathersMoreTheFasterTheSender(t *testing.T) {
 		{time.Millisecond, 3, 6, 5 * time.Millisecond},
 		{100 * time.Microsecond, 30, 40, 5 * time.Millisecond},
 		{12 * time.Microsecond, 200, 220, 3 * time.Millisecond},
-		{time.Microsecond, 250, 256, time.Millisecond},
+		{time.Microsecond, 500, 512, time.Millisecond},
 	} {
 		s, _ := newManifests(t, 0, 0, 1)
 		now, signatures, symbols := epochZero, 0, 0

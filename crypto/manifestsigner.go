@@ -13,7 +13,7 @@ import (
 // a second reaches late, soon is long enough: so the number grows with the
 // rate, up to most. What comes after a pause is signed at once.
 const (
-	mostSymbols = 256
+	mostSymbols = 512
 	manySymbols = 32
 	signLate    = 5 * time.Millisecond
 	signSoon    = 2500 * time.Microsecond
@@ -198,7 +198,7 @@ func (m *ManifestSigner) NextTimeout() time.Time {
 
 // Poll appends the next manifest that should go to the group. Call it after each
 // batch of symbols and at NextTimeout until ok is false. It signs, which takes some
-// tens of microseconds, once in up to 256 symbols.
+// tens of microseconds, once in up to 512 symbols.
 func (m *ManifestSigner) Poll(now time.Time, dst []byte) (b []byte, ok bool) {
 	if m.sent == m.next && m.due(now) {
 		m.close(now, true)
