@@ -133,7 +133,8 @@
 // to what TCP would have to the worst member. Neither hears of what a member's
 // own host dropped, nor of who is not waited for.
 //
-// Time. A BEAT goes every 20 ms under load and 5, 10, 20 .. 1,000 ms after the
+// Time. A BEAT goes every 20 ms under load, more often while the rate of the LAN law
+// still doubles and few answer, and 5, 10, 20 .. 1,000 ms after the
 // last data, at least every 100 ms while anything is owed; each brings a
 // STATUS. So no loss of a NAK, a STATUS or a tail can wedge the flow.
 //

@@ -187,7 +187,7 @@ func (s *Sender) pollData(t moment, b *Batch, room int) bool {
 		s.stats.Queued -= uint64(b.bytes)
 		s.stats.Data += uint64(len(b.Frames))
 		s.blocksLeft(t, st)
-		s.beat.dataSent(t, s.grtt)
+		s.beat.dataSent(t, s.beatEvery())
 		s.spend(t, b, false)
 		if s.stats.Quarantines > 0 {
 			s.allow(b.wire)

@@ -111,6 +111,9 @@ func (r *rateLaw) gone(member int) {
 	}
 }
 
+// starting: it looks for a first rate, and every report lets it go faster.
+func (r *rateLaw) starting() bool { return r.kind == LAN && r.lan.mode == lanStart }
+
 // blocked: credit, not the rate, holds data back now.
 func (r *rateLaw) blocked() { r.lan.credit = true }
 

@@ -234,7 +234,7 @@ func (l *lanRate) enough(n uint64, d moment) bool {
 func (l *lanRate) judgeStart(t moment, m *lanMember, rtt moment) {
 	d := t - m.openAt
 	// Four batches at least: the loss of one is no quarter of them.
-	if float64(m.expected) < max(64, min(l.rate*0.004/l.packet, 4*MaxSegments)) || d < lanHeard {
+	if float64(m.expected) < max(32, min(l.rate*0.004/l.packet, 4*MaxSegments)) || d < lanHeard {
 		return
 	}
 	l.unheard = 0

@@ -4,6 +4,7 @@ import "time"
 
 const (
 	beatLoad    = 20 * time.Millisecond
+	beatStart   = 2 * time.Millisecond // while the rate law knows nothing yet
 	beatFirst   = 5 * time.Millisecond
 	beatWaiting = 100 * time.Millisecond // at most this between beats while something is owed
 	beatIdle    = time.Second
@@ -12,7 +13,8 @@ const (
 
 func (s *Sender) now(t time.Time) moment { return t.Sub(s.c.Start) }
 
-// beatClock says when the next BEAT goes: every beatLoad under load, and 5, 10,
+// beatClock says when the next BEAT goes: every beatLoad under load, or beatStart
+// where few members' answers are what the rate waits for, and 5, 10,
 // 20 .. 1,000 ms after the last data, so that the loss of a tail shows in 5 ms
 // and one round trip (U26).
 type beatClock struct {
@@ -28,11 +30,19 @@ func (b *beatClock) restart(t moment) {
 	b.data, b.step, b.next = t, beatFirst, t+beatFirst
 }
 
-func (b *beatClock) dataSent(t, grtt moment) {
+func (b *beatClock) dataSent(t, every moment) {
 	b.restart(t)
 	if b.load == never {
-		b.load = t + max(grtt, beatLoad)
+		b.load = t + every
 	}
+}
+
+// beatEvery is the time between BEATs under load.
+func (s *Sender) beatEvery() moment {
+	if s.counted <= fewLeaves && s.law.starting() {
+		return max(beatStart, s.grtt/2)
+	}
+	return max(s.grtt, beatLoad)
 }
 
 // sent moves on. While members owe an answer the steps stop growing early, so
