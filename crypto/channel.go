@@ -11,10 +11,29 @@ import (
 )
 
 // Channel is a proven connection: TLS 1.3 with an end that has shown who it is.
+// (PlainHandshake makes the one that is not.)
 type Channel struct {
-	*tls.Conn
+	net.Conn
 	// Peer is who that is.
 	Peer PeerInfo
+
+	export func(label string, context []byte, n int) ([]byte, error)
+}
+
+// NetConn is the connection beneath TLS.
+func (c *Channel) NetConn() net.Conn {
+	if conn, ok := c.Conn.(*tls.Conn); ok {
+		return conn.NetConn()
+	}
+	return c.Conn
+}
+
+// CloseWrite says that nothing more follows.
+func (c *Channel) CloseWrite() error {
+	if conn, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return conn.CloseWrite()
+	}
+	return nil
 }
 
 // PeerInfo is what a handshake learned about the other end.
@@ -29,8 +48,9 @@ type PeerInfo struct {
 }
 
 func newChannel(conn *tls.Conn, w way) *Channel {
-	peer := conn.ConnectionState().PeerCertificates[0]
-	c := &Channel{Conn: conn, Peer: PeerInfo{Pin: PinOf(peer), AddrPort: addrPort(conn.RemoteAddr())}}
+	cs := conn.ConnectionState()
+	peer := cs.PeerCertificates[0]
+	c := &Channel{Conn: conn, export: cs.ExportKeyingMaterial, Peer: PeerInfo{Pin: PinOf(peer), AddrPort: addrPort(conn.RemoteAddr())}}
 	if w != wayCode {
 		c.Peer.Certificate = peer
 	}
@@ -52,8 +72,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 // Export derives n bytes that both ends of this channel, and nobody else, can
 // derive (RFC 8446, 7.5). Different labels or contexts give unrelated bytes.
 func (c *Channel) Export(label string, context []byte, n int) ([]byte, error) {
-	cs := c.ConnectionState()
-	b, err := cs.ExportKeyingMaterial(label, context, n)
+	b, err := c.export(label, context, n)
 	if err != nil {
 		return nil, fmt.Errorf("crypto: exporting %q: %w", label, err)
 	}

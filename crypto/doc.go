@@ -80,6 +80,13 @@
 // The package keeps none. During a Handshake the end of its ctx closes the
 // connection from a goroutine of package context, which ends with that.
 //
+// # Without protection
+//
+// [InsecurePlaintextForTesting] is for measurements and for reading packets. It is
+// another protocol: [PlainHandshake] in place of TLS, packets of version 15 with
+// another session tag, nothing sealed. An end that has it and one that has not drop
+// each other's packets as of another version and end each other's connections.
+//
 // # Limitations
 //
 // A group key proves membership, not authorship. Any member can derive any

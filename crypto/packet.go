@@ -62,9 +62,9 @@ func (h *header) put(b *[headerSize]byte) {
 	binary.BigEndian.PutUint64(b[16:], h.number)
 }
 
-// parse reads the header at the start of b and refuses what no version-1
-// sender writes.
-func (h *header) parse(b []byte) Drop {
+// parse reads the header at the start of b and refuses what no sender of that
+// version writes.
+func (h *header) parse(b []byte, version uint8) Drop {
 	if len(b) < headerSize {
 		return DropShort
 	}

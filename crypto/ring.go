@@ -27,6 +27,8 @@ type RingConfig struct {
 	Session SessionID      // required
 	Self    uint32         // our member id, required; never used before in this session
 	Group   netip.AddrPort // the group's address and port, required: part of every packet's tag
+
+	Insecure Insecure // zero seals; else Suite counts only for keys that nothing is sealed with
 }
 
 // Bounds of a ring.
@@ -46,6 +48,7 @@ const (
 // numbers from zero again under the same keys.
 type Ring struct {
 	suite    Suite
+	version  uint8
 	overhead int
 	session  SessionID
 	tag      uint32
@@ -99,6 +102,9 @@ func NewRing(c RingConfig) (*Ring, error) {
 	if err := c.Suite.Check(); err != nil {
 		return nil, fmt.Errorf("crypto: key ring: %w", err)
 	}
+	if err := c.Insecure.Check(); err != nil {
+		return nil, fmt.Errorf("crypto: key ring: %w", err)
+	}
 	switch {
 	case c.Session == SessionID{}:
 		return nil, errors.New("crypto: key ring: Session is missing; use the root's session id")
@@ -107,8 +113,12 @@ func NewRing(c RingConfig) (*Ring, error) {
 	case !c.Group.Addr().IsValid() || c.Group.Port() == 0:
 		return nil, errors.New("crypto: key ring: Group is missing; packets are bound to the group's address and port")
 	}
-	r := &Ring{suite: c.Suite, overhead: c.Suite.Overhead(), session: c.Session, tag: c.Session.tag(), self: c.Self}
+	r := &Ring{suite: c.Suite, version: version, overhead: c.Suite.Overhead(), session: c.Session, tag: c.Session.tag(), self: c.Self}
 	r.build = func(key *secret) cipher.AEAD { return newAEAD(c.Suite, key) }
+	if c.Insecure == InsecurePlaintextForTesting {
+		r.version, r.overhead, r.tag = plainVersion, headerSize, c.Session.plainTag()
+		r.build = func(*secret) cipher.AEAD { return plain{} }
+	}
 	addr := c.Group.Addr().As16()
 	copy(r.group[:], addr[:])
 	r.group[16], r.group[17] = byte(c.Group.Port()>>8), byte(c.Group.Port())

@@ -11,7 +11,7 @@ func (r *Ring) Open(packet []byte) (o Opened, drop uint8) {
 		return o, uint8(DropShort)
 	}
 	var h header
-	if d := h.parse(packet); d != 0 {
+	if d := h.parse(packet, r.version); d != 0 {
 		return o, uint8(d)
 	}
 	if h.tag != r.tag {

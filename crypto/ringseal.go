@@ -26,6 +26,7 @@ func (r *Ring) Seal(dst []byte, to uint32, kind, flags uint8, payload []byte) ([
 	s := &r.sealing.scratch
 	h := header{kind: kind, flags: flags, tag: r.tag, keyID: out.keyID, sender: r.self, number: number}
 	h.put((*[headerSize]byte)(s.aad[:]))
+	s.aad[0] = r.version<<4 | kind
 	return key.seal(s, slices.Grow(dst, r.overhead+len(payload)), number, payload), nil
 }
 

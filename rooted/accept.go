@@ -44,7 +44,7 @@ func (r *Root) prove(u *unproven) {
 	defer r.gate.leave(u)
 	ctx, cancel := context.WithTimeout(r.ctx, provenWithin)
 	defer cancel()
-	ch, err := crypto.Handshake(ctx, u.conn, false, crypto.RoleRoot, r.c.Identity)
+	ch, err := r.c.shake(ctx, u.conn, false, crypto.RoleRoot)
 	r.gate.leave(u) // who is proven makes room for nobody
 	if err != nil {
 		r.gate.refuse()
@@ -247,10 +247,17 @@ func (r *Root) InviteWith(ctx context.Context, leaf netip.AddrPort, i Invitation
 }
 
 // prove runs a dialled handshake within its time.
-func prove(ctx context.Context, conn net.Conn, role crypto.Role, id crypto.Identity) (*crypto.Channel, error) {
+func (c Config) prove(ctx context.Context, conn net.Conn, role crypto.Role) (*crypto.Channel, error) {
 	ctx, cancel := context.WithTimeout(ctx, provenWithin)
 	defer cancel()
-	return crypto.Handshake(ctx, conn, true, role, id)
+	return c.shake(ctx, conn, true, role)
+}
+
+func (c Config) shake(ctx context.Context, conn net.Conn, dialer bool, role crypto.Role) (*crypto.Channel, error) {
+	if c.Insecure != crypto.Protected {
+		return crypto.PlainHandshake(ctx, conn, role)
+	}
+	return crypto.Handshake(ctx, conn, dialer, role, c.Identity)
 }
 
 // proofError words a failed handshake.

@@ -79,7 +79,7 @@ func (l *LeafListener) admit() {
 func (l *LeafListener) prove(u *unproven) {
 	defer l.gate.leave(u)
 	ctx, cancel := context.WithTimeout(l.ctx, provenWithin)
-	ch, err := crypto.Handshake(ctx, u.conn, false, crypto.RoleLeaf, l.c.Identity)
+	ch, err := l.c.shake(ctx, u.conn, false, crypto.RoleLeaf)
 	cancel()
 	if err != nil {
 		l.gate.refuse()

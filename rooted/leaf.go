@@ -176,7 +176,7 @@ func (c Config) reach(ctx context.Context, op string, to netip.AddrPort, role cr
 		if err != nil {
 			return nil, err
 		}
-		ch, err := prove(ctx, conn, role, c.Identity)
+		ch, err := c.prove(ctx, conn, role)
 		if err == nil {
 			return ch, nil
 		}

@@ -106,7 +106,7 @@ func (l *Leaf) openPlane(w *control.Welcome) (err error) {
 		l.role = control.Narrow(l.role, w.Role) // the root is all there is to talk to (R192)
 	}
 	suite := crypto.Suite(w.Params.Suite)
-	l.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: l.session, Self: l.id, Group: w.Params.Group})
+	l.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: l.session, Self: l.id, Group: w.Params.Group, Insecure: l.c.Insecure})
 	if err != nil {
 		return err
 	}

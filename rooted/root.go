@@ -218,7 +218,7 @@ func (r *Root) keys() (err error) {
 	if err := r.params.Check(); err != nil {
 		return &transport.Error{Op: "listen", Code: transport.WSAEINVAL, Err: err}
 	}
-	if r.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: r.session, Self: control.RootID, Group: r.group.Addr}); err != nil {
+	if r.ring, err = crypto.NewRing(crypto.RingConfig{Suite: suite, Session: r.session, Self: control.RootID, Group: r.group.Addr, Insecure: r.c.Insecure}); err != nil {
 		return err
 	}
 	if r.author, err = crypto.NewAuthor(r.session, control.RootID); err != nil {

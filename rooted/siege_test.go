@@ -142,7 +142,7 @@ func TestC4_WhoIsProvenAndSaysNothingGoes(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		ch, err := prove(r.ctx, conn, crypto.RoleLeaf, crypto.Identity{Code: r.code})
+		ch, err := Config{Identity: crypto.Identity{Code: r.code}}.prove(r.ctx, conn, crypto.RoleLeaf)
 		if err != nil {
 			r.Fatal(err)
 		}
