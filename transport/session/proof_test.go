@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/fnv"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -229,6 +230,45 @@ func TestProof_NothingIsAllocatedPerPacket(t *testing.T) {
 			t.Errorf("merged %v: %d manifests, %d symbols added", merge, st.Manifests, g.added)
 		}
 	}
+}
+
+// What leaves together is hashed in sixteens, each frame once and into its place.
+func TestProof_FramesAreHashedSixteenAtOnce(t *testing.T) {
+	send, _, _, _ := signedPair(t, true, flow.Reliable)
+	if err := send.Send(t.Context(), 0, make([]byte, 1382)); err != nil {
+		t.Fatal(err)
+	}
+	send.tx.mu.Lock()
+	defer send.tx.mu.Unlock()
+	var frames [][]byte // a full batch of such as was sent
+	var want []Hash
+	for i := range flow.MaxSegments {
+		f := slices.Clone(send.tx.sender.Frame(0, 0))
+		f[9], f[20] = byte(i), byte(i) // its sequence ends there, and it says something else
+		id, seq, symbol, ok := flow.SymbolOf(f)
+		if !ok || seq != uint64(i) {
+			t.Fatalf("frame %d has symbol %d, %v", i, seq, ok)
+		}
+		frames, want = append(frames, f), append(want, clearHash(id, seq, symbol))
+	}
+	for _, n := range []int{1, 15, 16, 17, 32, flow.MaxSegments} {
+		var calls, sixteens []int
+		send.c.Hashes = func(dst []Hash, of []Symbol) {
+			calls = append(calls, len(of))
+			clearHashes(dst, of)
+		}
+		for at := 0; at < n; at += 16 {
+			sixteens = append(sixteens, min(16, n-at))
+		}
+		got := make([]Hash, n)
+		if _, _, err := send.wr.sendAs(kindData, send.c.GroupAddr, 0, frames[:n], got); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(calls, sixteens) || !slices.Equal(got, want[:n]) {
+			t.Errorf("%d frames: %v were hashed at once; the hashes are right: %v", n, calls, slices.Equal(got, want[:n]))
+		}
+	}
+	send.c.Hashes = clearHashes
 }
 
 // Who asks is answered, from the ring where the signer has forgotten; but not more
