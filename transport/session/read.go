@@ -141,10 +141,15 @@ func (r *reader) datagram(now time.Time, i int) {
 	if step <= 0 {
 		step = len(d.B)
 	}
+	longest := r.s.longestPacket()
 	for b := d.B; len(b) > 0; {
 		p := b[:min(step, len(b))]
 		b = b[len(p):]
 		r.packets++
+		if len(p) > longest {
+			r.drops[DropKind]++
+			continue
+		}
 		o, drop := r.s.c.Sealer.Open(p)
 		if r.group.IsValid() {
 			r.note(&o, Drop(drop))
