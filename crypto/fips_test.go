@@ -18,6 +18,9 @@ func TestZ2_EverythingWorksUnderFIPS(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.short", "-test.v")
 	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")
 	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), "FIPS 140-3 mode is ") { // Go's words for what this build or system has not
+		t.Skipf("FIPS 140-3 is not to be had here: %s", out)
+	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -156,7 +156,7 @@ func checkChannel(t *testing.T, name string, o outcome, root Identity) {
 }
 
 // A mismatch gives both ends an error of the same kind, at once.
-func TestHandshake_MismatchesAreTheSameErrorAtBothEnds(t *testing.T) {
+func TestC1_C2_C3_MismatchesAreTheSameErrorAtBothEnds(t *testing.T) {
 	bothWays(t, func(t *testing.T, rootDials bool) {
 		code, key := newCode(t), newKey(t)
 		pin, err := Identity{Key: key}.Pin()

@@ -193,6 +193,18 @@ func (id Identity) Pin() (Pin, error) {
 	return Pin{}, fmt.Errorf("%w: it has no lasting key and so no fingerprint; set Key at the root", ErrIdentity)
 }
 
+// Expires is when our own certificate runs out; the zero time without one.
+func (id Identity) Expires() (time.Time, error) {
+	if id.Certificate == nil {
+		return time.Time{}, nil
+	}
+	leaf, err := ownLeaf(id.Certificate)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return leaf.NotAfter, nil
+}
+
 func usable(key crypto.PublicKey) bool {
 	switch key := key.(type) {
 	case ed25519.PublicKey:

@@ -98,7 +98,8 @@ func (r *Root) decide(ctx context.Context, q control.Request, condition func(*Re
 	if q.Join.Name != "" && q.Join.Name != r.c.Name {
 		return nil, r.reject(q.ID, transport.WSAECONNREFUSED, fmt.Sprintf("this is session %q", r.c.Name))
 	}
-	if err := r.authorize(ctx, q.ID, q.Join.Token); err != nil {
+	until, err := r.authorize(ctx, q.ID, q.Join.Token)
+	if err != nil {
 		if ctx.Err() != nil { // this call gives up; the request is the next one's
 			r.answer(q.ID, control.Answer{Verdict: control.Defer})
 			r.ask()
@@ -124,7 +125,7 @@ func (r *Root) decide(ctx context.Context, q control.Request, condition func(*Re
 		r.answer(q.ID, control.Answer{Verdict: control.Defer})
 		return nil, refused("accept", transport.WSAEINVAL, fmt.Sprintf("the condition answered %d, which is no verdict", verdict))
 	}
-	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data, tag: req.Tag, qos: req.QoS}
+	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data, tag: req.Tag, qos: req.QoS, until: until, token: q.Join.Token}
 	if err := r.let(q.ID, a, control.Answer{Verdict: control.Accept, Role: r.c.Role, Callee: req.Callee, QoS: req.QoS}); err != nil {
 		return nil, err
 	}

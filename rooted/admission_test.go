@@ -236,15 +236,3 @@ func TestR187_RolesHold(t *testing.T) {
 		l.Close()
 	})
 }
-
-func TestWrongCodeIsRefusedClearly(t *testing.T) {
-	inRoom(t, 11, simnet.Link{Delay: time.Millisecond}, func(r *room) {
-		root := r.listen(nil)
-		other := *r
-		other.code, _ = newTestCode()
-		_, err := Join(r.ctx, root.Addr(), nil, other.config("stranger"))
-		if !errors.Is(err, transport.WSAECONNREFUSED) || !strings.Contains(err.Error(), "join code") {
-			r.Errorf("a wrong code: %v", err)
-		}
-	})
-}

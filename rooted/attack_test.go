@@ -209,6 +209,15 @@ func TestP3_P9_JunkFromTheRootsAddressStopsNothing(t *testing.T) {
 		if got := refused() - before; injected < 5000 || got != injected {
 			r.Errorf("%d packets were injected, %d refused: %v", injected, got, l.Stats().Data.Drops)
 		}
+		for {
+			e, err := l.NextEvent(r.ctx)
+			if err != nil {
+				r.Fatalf("no event tells of it: %v", err)
+			}
+			if e.Kind == Junk {
+				break
+			}
+		}
 		if got := l.dropped(session.DropForged) - forged; got < injected/10 {
 			r.Errorf("of %d packets only %d were tried", injected, got)
 		}

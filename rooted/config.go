@@ -53,8 +53,11 @@ type Config struct {
 	// Authorize judges who has proven itself, before the condition sees it,
 	// and fails closed. With a join code it may be nil; with certificates and
 	// pinned keys a root needs one (AuthorizeAnyVerified lets in whoever the
-	// certificate authority vouches for).
-	Authorize func(ctx context.Context, peer crypto.PeerInfo, token []byte) error
+	// certificate authority vouches for). It has 5 s, and at most 32 are asked at
+	// once. The leaf may stay until then, the zero time being no end of its own;
+	// it is asked again after a day, and by Root.Reauthorize. Setting the clock
+	// moves none of these.
+	Authorize func(ctx context.Context, peer crypto.PeerInfo, token []byte) (until time.Time, err error)
 	// Condition decides each join request, in the goroutine that called Accept,
 	// and writes the callee data. nil accepts everybody. Root, and LeafListener.
 	Condition func(*Request) Verdict
@@ -147,14 +150,19 @@ type Config struct {
 	// Logger hears of state changes. nil is silence. Its handler must not call
 	// the session that it hears of.
 	Logger *slog.Logger
+
+	// wall is the clock that certificates and authorizations are held against,
+	// once, when a leaf comes in; from then on time only passes. nil is time.Now.
+	wall func() time.Time
 }
 
-// AuthorizeAnyVerified authorizes everybody whose certificate was verified.
-func AuthorizeAnyVerified(_ context.Context, peer crypto.PeerInfo, _ []byte) error {
+// AuthorizeAnyVerified authorizes everybody whose certificate was verified, for as
+// long as that is good.
+func AuthorizeAnyVerified(_ context.Context, peer crypto.PeerInfo, _ []byte) (until time.Time, err error) {
 	if peer.Certificate == nil {
-		return errors.New("no verified certificate")
+		return time.Time{}, errors.New("no verified certificate")
 	}
-	return nil
+	return peer.Certificate.NotAfter, nil
 }
 
 // Verdict is a condition's answer.
@@ -192,6 +200,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.wall == nil {
+		c.wall = time.Now
 	}
 	if len(c.Streams) == 0 {
 		c.Streams = []flow.Class{flow.Reliable}

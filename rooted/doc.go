@@ -58,6 +58,13 @@
 // reminded by then, asks, and gets all its keys anew over its channel: Stats count
 // how often. No leaf acts on a key id that it does not know.
 //
+// # How long a leaf may stay
+//
+// With certificates until its own runs out, or the root's; with an authorizer until
+// the time that it gave, and it is asked again after a day and by Reauthorize. With
+// a join code, for as long as the session lasts. Dates are held against the clock
+// when a leaf comes in; setting the clock later changes nothing.
+//
 // # Ends
 //
 // Close takes a member out at once, Shutdown delivers first. The other side
@@ -81,15 +88,20 @@
 //     connection: started by link.run, ended by the connection; Close gives them
 //     a second for the last words and one for the other side's.
 //   - the one that waits for a link to end: started by Root.hangup.
-//   - the authorizer's, one per call: started by Root.authorize; it ends when
-//     Config.Authorize returns, which Close does not wait for. For an invited
-//     leaf Root.accepted starts the one that waits, 5 s at most.
+//   - the authorizer's, one per call and 32 at most: started by
+//     Root.askAuthorizer; it ends when Config.Authorize returns, which Close does
+//     not wait for. For an invited leaf Root.accepted starts the one that waits,
+//     5 s at most.
+//   - Root.reauthorize, when leaves are to be judged again: started by Root.expire
+//     or by who calls Reauthorize, with up to 32 workers; it ends with the answers.
 //   - Leaf's loop: started by newLeaf, ended by Close.
 //   - Leaf.learn: brings what the group says of keys to the loop; started by
 //     Leaf.welcomed, ended by Close.
 //   - the one that waits until the group is heard: started by Leaf.welcomed,
 //     ended by a packet, 250 ms or Close.
 //   - Leaf.rejoin: started by Leaf.hearing when the group falls silent; 5 s.
+//   - Leaf.bound's timer: a short callback, when the root's certificate runs out;
+//     stopped by Close.
 //   - the one that waits for the last data of who said goodbye: started by
 //     Leaf.closed and Root.left, ended by the data, 250 ms or Close.
 //   - LeafListener.admit: as the root's; started by ListenLeaf.

@@ -132,6 +132,9 @@ func TestLink_APeerThatReadsNothingIsLetGo(t *testing.T) {
 		if n := len(root.Members()); n != 0 {
 			r.Errorf("%d members are left", n)
 		}
+		if n := root.Stats().Stuck; n != 1 {
+			r.Errorf("%d were counted as stuck", n)
+		}
 		close(free)
 		l.Close()
 	})

@@ -23,9 +23,15 @@ const (
 	Quarantined                       // root, leaf: this leaf drags the group and is served apart; Text says why
 	Returned                          // root, leaf: it has kept up for a while and is waited for again
 	Forged                            // leaf: a member sealed data in the root's name; at most once a second
+	// Junk tells a root or a leaf that somebody sends to it, in bulk, what names
+	// the session's keys and does not open under them: an outsider who forges, or a
+	// broken network. Nothing of it is delivered and no address is shut out for it,
+	// since any can be forged; it costs a try each. Text says how much; at most
+	// once a second.
+	Junk
 )
 
-var eventNames = [...]string{"", "requested", "joined", "left", "rekeyed", "sender joined", "sender left", "closed", "group silent", "quarantined", "returned", "forged"}
+var eventNames = [...]string{"", "requested", "joined", "left", "rekeyed", "sender joined", "sender left", "closed", "group silent", "quarantined", "returned", "forged", "junk"}
 
 // String names the kind.
 func (k EventKind) String() string {

@@ -22,7 +22,7 @@ func Example() {
 	check(err)
 	group, err := transport.ParseGroup("239.192.7.2:17002")
 	check(err)
-	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: "lo"}
+	config := rooted.Config{Identity: crypto.Identity{Code: code}, Interface: "lo"}
 
 	host := config
 	host.Control = netip.MustParseAddrPort("127.0.0.1:0")

@@ -51,6 +51,20 @@ func (r *room) hoard(eve *Leaf, epochs []*crypto.Epoch) *hoard {
 	return h
 }
 
+// walked are rings for the epochs that follow the last one that she had by the
+// one-way step of a join, which everybody can take who was in.
+func (h *hoard) walked(eve *Leaf, e *crypto.Epoch) (rings []*crypto.Ring) {
+	for range 4 {
+		e = e.Next(crypto.Roster([]uint32{control.RootID}))
+		k, err := crypto.NewRing(crypto.RingConfig{Suite: eve.ring.Suite(), Session: eve.session, Self: eve.id, Group: testGroup.Addr})
+		if err := errors.Join(err, k.Add(e), k.Admit(control.RootID)); err != nil {
+			h.Fatal(err)
+		}
+		rings = append(rings, k)
+	}
+	return rings
+}
+
 // inject sends a body to the group as the root's, under all her keys, and tells
 // how many packets that were.
 func (h *hoard) inject(kind uint8, body []byte) (n int) {
@@ -66,7 +80,14 @@ func (h *hoard) inject(kind uint8, body []byte) (n int) {
 }
 
 func TestK1_K2_WhoWasEvictedWithAllThatSheHadOpensAndInjectsNothing(t *testing.T) {
+	for _, level := range []SourceLevel{Group, Signed} {
+		t.Run(level.String(), func(t *testing.T) { evicted(t, level) })
+	}
+}
+
+func evicted(t *testing.T, level SourceLevel) {
 	inRoom(t, 58, quick, func(r *room) {
+		r.level = level
 		r.listen(nil)
 		stay := r.leaves(5)
 		eve, m := r.join("eve", nil, nil)
@@ -121,9 +142,11 @@ func TestK1_K2_WhoWasEvictedWithAllThatSheHadOpensAndInjectsNothing(t *testing.T
 		if outcomes[crypto.Removed] == 0 {
 			r.Errorf("none of the rekeys that she has removes her: %v", outcomes)
 		}
-		for _, p := range packets {
-			if o, drop := h.captive.Open(bytes.Clone(p.B)); drop == 0 {
-				r.Errorf("she opens a packet of epoch %d, kind %d, sent after Evict", o.Epoch, o.Kind)
+		for _, ring := range append(h.walked(eve, epochs[len(epochs)-1]), h.captive) {
+			for _, p := range packets {
+				if o, drop := ring.Open(bytes.Clone(p.B)); drop == 0 {
+					r.Fatalf("she opens a packet of epoch %d, kind %d, sent after Evict", o.Epoch, o.Kind)
+				}
 			}
 		}
 

@@ -56,6 +56,7 @@ type Leaf struct {
 	lastNotice uint64                  // the newest epoch that the root said, signed, is in use
 	peers      map[uint32]control.Peer // nonrooted data: the other members
 	silent     silence
+	junk       junk
 
 	news     chan news
 	missed   atomic.Uint64 // news that found no room

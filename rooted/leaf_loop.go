@@ -57,6 +57,7 @@ func (l *Leaf) out(o control.Output) {
 	case control.Beaten:
 		l.follow(e.Epoch)
 		l.hearing(e.Edges)
+		l.besieged(time.Now())
 	case control.Closed:
 		l.closed(e)
 	}
@@ -251,6 +252,7 @@ func (l *Leaf) started(e control.Event) {
 	l.mu.Lock()
 	l.member = true
 	l.mu.Unlock()
+	l.bound()
 	close(l.entered)
 }
 
@@ -294,6 +296,7 @@ func (l *Leaf) hearing(edges []control.Edge) {
 func (l *Leaf) rejoin() {
 	ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
 	defer cancel()
+	l.s.LeaveGroup() // or the kernel would have nothing to report
 	conn, err := l.c.Network.OpenGroup(ctx, l.group, l.c.socketOptions(l.group.Interface))
 	if err != nil {
 		l.log.Warn("the group cannot be joined again", "group", l.group, "cause", err)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/joinleaf/joinleaf/control"
@@ -28,6 +30,7 @@ type link struct {
 	bell   chan struct{}
 	eased  chan struct{} // less is queued than before
 	done   chan struct{} // both goroutines ended
+	stuck  atomic.Bool   // it ends because the other side does not read
 	wg     sync.WaitGroup
 
 	mu     sync.Mutex
@@ -90,6 +93,7 @@ func (l *link) send(frame []byte) {
 	}
 	if l.size+len(frame) > linkQueue {
 		l.broken = true
+		l.stuck.Store(true)
 		l.ch.NetConn().Close() // the reader reports the loss
 		return
 	}
@@ -171,6 +175,9 @@ func (l *link) put(frame []byte) bool {
 	l.ch.SetWriteDeadline(by)
 	l.mu.Unlock()
 	if _, err := l.ch.Write(frame); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			l.stuck.Store(true)
+		}
 		return false
 	}
 	l.mu.Lock()

@@ -28,11 +28,14 @@ type Member struct {
 	caller  []byte
 	callee  []byte
 	qos     []byte
+	token   control.Secret // what the authorizer goes by
 	inbox   inbox
 	done    chan struct{}
 
-	// The loop's: the first epoch that this leaf does not know once it has left
-	// (zero: not made yet), and out, closed when the root seals under it.
+	// The loop's: how long it may stay, the first epoch that this leaf does not
+	// know once it has left (zero: not made yet), and out, closed when the root
+	// seals under it.
+	stay  stay
 	outAt uint64
 	out   chan struct{}
 

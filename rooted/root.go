@@ -55,8 +55,11 @@ type Root struct {
 	keep    patience                // with an epoch
 	peers   map[uint32]control.Peer // nonrooted data: the members
 	leavers []*Member               // gone, while the keys that they know are in use
+	stays   stays
+	junk    junk
 
 	inUse atomic.Uint64 // active, for timers
+	stuck atomic.Uint64 // leaves that did not read what was queued for them
 
 	mu       sync.Mutex
 	links    map[uint32]*link
@@ -96,6 +99,7 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 	}
 	r.events.init()
 	r.end.init()
+	r.stays.init(&r.c)
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	if err := r.open(ctx, g); err != nil {
 		r.cancel(nil)

@@ -90,12 +90,19 @@ type Stats struct {
 	// Unproven counts connections that did not prove who they are, Pushed those
 	// that were closed to make room for newer ones.
 	Unproven, Pushed uint64
+	// Stuck counts leaves that let 1 MiB wait for them on the control channel, or
+	// took nothing of it for 10 s.
+	Stuck uint64
+	// Unauthorized counts what Config.Authorize refused, or failed to answer in time;
+	// Expired leaves whose certificate or authorization ran out.
+	Unauthorized, Expired uint64
 }
 
 // Stats returns a snapshot.
 func (r *Root) Stats() Stats {
 	st := Stats{Data: r.s.Stats()}
 	st.Pushed, st.Unproven = r.gate.counts()
+	st.Stuck, st.Unauthorized, st.Expired = r.stuck.Load(), r.stays.refused.Load(), r.stays.expired.Load()
 	r.do(func(_ time.Time, m *control.Root) { st.Control, st.Epoch = m.Stats(), r.active })
 	return st
 }

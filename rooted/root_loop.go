@@ -1,8 +1,6 @@
 package rooted
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +19,8 @@ type arrival struct {
 	caller []byte
 	tag    bool // the condition's, see Request.Tag
 	qos    []byte
+	until  time.Time
+	token  control.Secret // both the authorizer's
 }
 
 // run is the root's one loop: it owns the machine.
@@ -154,6 +154,9 @@ func (r *Root) frame(id uint32, f []byte) {
 
 func (r *Root) lost(id uint32, err error) {
 	code, fault := lostCode(err)
+	if l := r.link(id); l != nil && l.stuck.Load() {
+		r.stuck.Add(1)
+	}
 	r.do(func(now time.Time, m *control.Root) {
 		if fault != 0 {
 			m.Unreadable(now, id, fault)
@@ -177,12 +180,13 @@ func (r *Root) accepted(e control.Event) {
 	// The leaf was called by its address and has proven itself; an authorizer
 	// has the last word all the same, in a goroutine of its own.
 	r.wg.Go(func() {
-		err := r.authorize(r.ctx, e.ID, e.Join.Token)
+		until, err := r.authorize(r.ctx, e.ID, e.Join.Token)
 		r.do(func(now time.Time, m *control.Root) {
 			if err != nil {
 				m.Evict(now, e.ID, transport.WSAEACCES, "not authorized")
 				return
 			}
+			a.until, a.token = until, e.Join.Token
 			r.expect(e.ID)
 			if m.Answer(now, e.ID, control.Answer{Verdict: control.Accept, Role: r.c.Role, QoS: e.Join.QoS}) != nil {
 				r.gone(e.ID)
@@ -233,6 +237,10 @@ func (r *Root) joined(e control.Event) {
 	r.mu.Lock()
 	if l := r.links[e.ID]; l != nil {
 		m.peer, m.control = l.ch.Peer, l.ch.Peer.AddrPort
+	}
+	if a != nil {
+		m.token = a.token
+		r.settle(m, r.stayOf(time.Now(), m.peer, a.until))
 	}
 	r.members[e.ID] = m
 	r.mu.Unlock()
@@ -312,8 +320,8 @@ func (r *Root) fatal(what string, err error) {
 	r.cancel(err) // the loop ends when the machine's last words are with the links
 }
 
-// watch keeps the machine's beats up to date with what was sent, and the keys
-// young.
+// watch keeps the machine's beats up to date with what was sent, the keys young,
+// and nobody in beyond its time.
 func (r *Root) watch() {
 	t := time.NewTicker(500 * time.Millisecond)
 	defer t.Stop()
@@ -324,42 +332,11 @@ func (r *Root) watch() {
 			r.do(func(now time.Time, m *control.Root) {
 				m.SetEdges(edges)
 				r.renew(now)
+				r.expire(now)
+				r.besieged(now)
 			})
 		case <-r.ctx.Done():
 			return
 		}
 	}
 }
-
-// authorize asks the authorizer about a proven connection; it fails closed.
-func (r *Root) authorize(ctx context.Context, id uint32, token []byte) (err error) {
-	if r.c.Authorize == nil {
-		return nil
-	}
-	l := r.link(id)
-	if l == nil {
-		return errOver("authorize")
-	}
-	ctx, cancel := context.WithTimeout(ctx, authorizeWithin)
-	defer cancel()
-	defer context.AfterFunc(r.ctx, cancel)()
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("the authorizer panicked or ended its goroutine")
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("the authorizer panicked: %v", p)
-			}
-			done <- err
-		}()
-		err = r.c.Authorize(ctx, l.ch.Peer, token)
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-const authorizeWithin = 5 * time.Second
