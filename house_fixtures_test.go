@@ -2,6 +2,7 @@ package joinleaf
 
 import (
 	"go/token"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,25 @@ var sound = map[string]string{
 	"crypto/shake.go":       "package crypto\n\nimport \"context\"\n\nvar stop = context.AfterFunc(nil, nil)\n",
 	"docs/wire.md":          "See failures.md, doc.go and https://example.org/other.md.\n",
 	"docs/failures.md":      "Nothing fails.\n",
+}
+
+func init() {
+	table, tests := soundThreats()
+	sound[threatTable] = table
+	maps.Copy(sound, tests)
+}
+
+// tableWith is sound with another row for a threat.
+func tableWith(id, text string) func() map[string]string {
+	return func() map[string]string {
+		var lines []string
+		for line := range strings.SplitSeq(sound[threatTable], "\n") {
+			if !strings.HasPrefix(line, "| "+id+" ") {
+				lines = append(lines, line)
+			}
+		}
+		return with(threatTable, strings.Join(lines, "\n")+text+"\n")
+	}
 }
 
 // with is sound with one file more, or another one in its place.
@@ -74,6 +94,9 @@ var breaches = []struct {
 	{"outside imports", "a test library in code",
 		with("rooted/x.go", "package rooted\n\nimport _ \"go.uber.org/goleak\"\n"), "may not import go.uber.org/goleak"},
 	{"outside imports", "cgo", with("cmd/joinleaf/x.go", "package main\n\nimport \"C\"\n"), "cgo"},
+	{"pion", "pion in a program", with("cmd/joinleaf/x.go", "package main\n\nimport _ \"github.com/pion/dtls/v2\"\n"), "cmd/joinleaf imports github.com/pion/dtls/v2"},
+	{"wall clock", "a deadline that a clock moves",
+		with("rooted/x.go", "package rooted\n\nimport \"time\"\n\nvar late = time.Now().Unix() > 1\n"), "rooted/x.go:5: Unix reads the wall clock"},
 	{"machines", "a socket", with("transport/flow/x.go", "package flow\n\nimport _ \"net\"\n"), "may not import net"},
 	{"machines", "a lock", with("control/x.go", "package control\n\nimport _ \"sync\"\n"), "may not import sync"},
 	{"machines", "a socket in the loop", with("control/loop.go", "package control\n\nimport _ \"net\"\n"), "may not import net"},
@@ -120,6 +143,7 @@ var breaches = []struct {
 		with("transport/x.go", "package transport\n\nfunc F() {"+strings.Repeat("\n", longestFunc)+"}\n"), "transport.F has 61 lines"},
 	{"machine paths", "a folder of somebody's machine", with("docs/wire.md", "see /ho"+"me/me/notes\n"), "docs/wire.md:1"},
 	{"machine paths", "a way out of the tree", with("docs/wire.md", "(../sha"+"red/notes)\n"), "docs/wire.md:1"},
+	{"threats", "no table of threats", map[string]string{"doc.go": guide}, "docs/security.md: is not there"},
 	{"named documents", "a note that is not in the tree", with("transport/x.go", "package transport\n\n// as gone"+".md says\n"), "transport/x.go:3: names gone" + ".md"},
 }
 
@@ -140,6 +164,37 @@ func TestHouse_EveryGateIsSeenToFail(t *testing.T) {
 		}
 	}
 }
+
+// The table of threats is made with init, after the breaches: it has its own.
+func TestHouse_TheTableOfThreatsIsHeldToTheTests(t *testing.T) {
+	for what, c := range map[string]struct {
+		files func() map[string]string
+		want  string
+	}{
+		"a threat without a row": {tableWith("K4", ""), "K4 stands there 0 times"},
+		"a threat with two":      {tableWith("K4", k4+"\n"+k4), "K4 stands there 2 times"},
+		"a threat of our making": {tableWith("K4", k4+"\n| K99 | x | [TestK4_Fails](../crypto/threat_test.go) |"), "K99 is no threat"},
+		"a row without a test":   {tableWith("K4", "| K4 | x | we are careful |"), "the row of K4 lacks [TestK4_Fails](../crypto/threat_test.go)"},
+		"a test that is gone":    {tableWith("K4", "| K4 | x | [TestK4_Fails](../crypto/threat_test.go), [TestGone](../crypto/threat_test.go) |"), "links to TestGone"},
+		"a test somewhere else":  {tableWith("K4", "| K4 | x | [TestK4_Fails](../crypto/threat_test.go), [TestK4_Fails](../rooted/threat_test.go) |"), "which is not there"},
+		"no table":               {func() map[string]string { f := with(threatTable, ""); delete(f, threatTable); return f }, "is not there"},
+		"a test that came": {func() map[string]string {
+			return with("crypto/x_test.go", "package crypto\n\nfunc TestK4_Holds() {}\n")
+		}, "lacks [TestK4_Holds](../crypto/x_test.go)"},
+		"a package that tries nothing": {func() map[string]string {
+			f := tableWith("M2", "| M2 | x | [TestM2_Fails](../rooted/m_test.go) |")()
+			delete(f, "transport/threat_test.go")
+			f["rooted/m_test.go"] = "package rooted\n\nfunc TestM2_Fails() {}\n"
+			return f
+		}, `M2: no test of "transport" carries its name`},
+	} {
+		if got := checkThreats(fixture(t, c.files())); len(got) == 0 || !strings.Contains(strings.Join(got, "\n"), c.want) {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
+		}
+	}
+}
+
+const k4 = "| K4 | x | [TestK4_Fails](../crypto/threat_test.go) |"
 
 func TestHouse_SoundTreePassesEveryGate(t *testing.T) {
 	for _, g := range gates {

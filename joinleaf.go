@@ -181,11 +181,11 @@ func (s *Socket) canBePeer(a netip.AddrPort) bool {
 func (s *Socket) config() rooted.Config {
 	c := s.p.c.Session
 	c.Network, c.Identity, c.Authorize = s.view, s.p.c.Identity, s.p.c.Authorize
-	c.Source, c.Condition, c.QoS, c.Role, c.Ordered = rooted.Group, nil, nil, rooted.Both, false
+	c.Condition, c.QoS, c.Role, c.Ordered = nil, nil, rooted.Both, false
 	c.JoinTimeout, c.Silence, c.Logger = s.p.c.JoinWait, s.p.c.Keepalive, s.p.c.Logger
 	c.Control, c.Backlog = s.name.addr, 0
 	if c.Data = rooted.RootedData; !s.entry.rootedData() {
-		c.Data = rooted.NonrootedData
+		c.Data, c.Source = rooted.NonrootedData, rooted.Group // what leaves send to each other is not signed
 	}
 	if c.TTL = s.scope; c.TTL == 0 {
 		c.TTL = -1

@@ -3,6 +3,7 @@ package joinleaf
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/nonrooted"
@@ -51,7 +52,13 @@ func (s *Socket) peerConfig(r *request) nonrooted.Config {
 		c.TTL = -1
 	}
 	if f := s.p.c.Authorize; f != nil {
-		c.Authorize = func(ctx context.Context, peer crypto.PeerInfo) error { return f(ctx, peer, nil) }
+		c.Authorize = func(ctx context.Context, peer crypto.PeerInfo) error {
+			until, err := f(ctx, peer, nil)
+			if err == nil && !until.IsZero() && !until.After(time.Now()) {
+				err = errors.New("the authorization ran out")
+			}
+			return err
+		}
 	}
 	return c
 }

@@ -22,8 +22,9 @@ type Config struct {
 	// has no argument for it. Required.
 	Identity crypto.Identity
 	// Authorize judges who has proven itself before a condition sees it. With a
-	// join code it may be nil.
-	Authorize func(ctx context.Context, peer crypto.PeerInfo, token []byte) error
+	// join code it may be nil. A leaf may stay until then, see rooted.Config; in a
+	// session of equals nobody's stay ends, and an end that has passed is a no.
+	Authorize func(ctx context.Context, peer crypto.PeerInfo, token []byte) (until time.Time, err error)
 	// Group is where the sessions that a c_root of this provider begins send
 	// their data: JoinLeaf has no argument for that either. Without an address
 	// each session draws one of 239.192.0.0/14 or ff15::/16 and a port.
@@ -31,7 +32,8 @@ type Config struct {
 	// Session is what package rooted can be told beyond that: the flow policy
 	// (R247), rates, buffers, the interface. Network, Identity, Authorize, Control,
 	// Data, Role, CalleeRoom, QoS, Backlog, Condition, Waiting and Ordered in it are
-	// not looked at; TTL is the scope's.
+	// not looked at; TTL is the scope's, and where leaves send to the group Source
+	// is Group, since only the root's data can be signed.
 	Session rooted.Config
 
 	// Sockets is how many may be open. Zero is 4,096. One more is WSAEMFILE.

@@ -83,7 +83,7 @@ func TestUsage_OneSentenceThatSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestCode_NeverFromTheCommandLineAndNeverRepeated(t *testing.T) {
+func TestC10_ACodeAsAnArgumentIsRefusedAndNotRepeated(t *testing.T) {
 	code, err := crypto.NewCode()
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +96,16 @@ func TestCode_NeverFromTheCommandLineAndNeverRepeated(t *testing.T) {
 		{"recv", "127.0.0.1:7654", secret},
 		{"recv", "--code-file", secret},
 		{strings.ToLower(secret)},
+		{"send", "--in", secret},
+		{"send", "--in=" + secret},
+		{"recv", secret, "--out", "-"},
+		{"recv", "127.0.0.1:7654", "--out", secret},
+		{"recv", "127.0.0.1:7654", "--out", "-", "--iface=" + secret},
+		{"recv", secret[:len(secret)-2], "--out", "-"}, // cut
+		{"9" + secret[1:]},                             // mistyped
+		{"send", "--in", "-", "--group", "QQ" + secret},
+		{"demo", secret},
+		{"version", secret},
 	} {
 		exit, text := refusal(t, nil, args...)
 		if exit != exitUsage || !strings.Contains(text, "--code-file") || strings.Contains(strings.ToUpper(text), secret[:9]) || strings.Contains(text, "hunter2") {
@@ -128,7 +138,15 @@ func TestCode_SenderMakesTheFileOnceAndReceiverReadsIt(t *testing.T) {
 	}
 }
 
-func TestCode_FileThatOthersCanReadIsWarnedAbout(t *testing.T) {
+func TestNearCode_IsNoFileName(t *testing.T) {
+	for _, name := range []string{"", "-", "file", "2026-11-22", "2026-1122-1030-0505-1234", "some-file-name-that-goes-here", "report-2026-final-v2-ok", "ABCD-EFGH-IJKL-MNOP", "a/b-c-d-e-f"} {
+		if nearCode(name) {
+			t.Errorf("%q is taken for a code", name)
+		}
+	}
+}
+
+func TestC10_AFileThatOthersCanReadIsWarnedAbout(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("modes mean nothing on windows")
 	}
@@ -152,7 +170,7 @@ func TestCode_FileThatOthersCanReadIsWarnedAbout(t *testing.T) {
 	}
 }
 
-func TestCode_EnvironmentIsReadOnceAndUnset(t *testing.T) {
+func TestC10_TheEnvironmentIsReadOnceAndUnset(t *testing.T) {
 	env := codeEnv(t)
 	c := &console{stderr: new(output),
 		getenv:   func(k string) string { return env[k] },

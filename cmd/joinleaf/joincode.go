@@ -159,12 +159,27 @@ func refuseCodes(args []string) error {
 	for _, a := range args {
 		_, value, _ := strings.Cut(a, "=")
 		for _, s := range []string{a, value} {
-			if _, err := crypto.ParseCode(s); s != "" && err == nil {
+			if _, err := crypto.ParseCode(s); s != "" && err == nil || nearCode(s) {
 				return errCodeInArguments
 			}
 		}
 	}
 	return nil
+}
+
+// nearCode reports whether s reads like a code that was cut or mistyped: most of a
+// secret. It has five groups of four or more, one of another length at most, a
+// letter, and a digit or nothing in small letters, which names of files seldom have.
+func nearCode(s string) bool {
+	groups, odd := strings.Split(s, "-"), 0
+	for _, g := range groups {
+		if len(g) != 4 {
+			odd++
+		}
+	}
+	const digits, small, big = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return len(groups) >= 5 && odd <= 1 && strings.Trim(s, digits+small+big+"-") == "" && strings.ContainsAny(s, small+big) &&
+		(strings.ContainsAny(s, digits) || !strings.ContainsAny(s, small))
 }
 
 var errCodeInArguments = usage("a join code on the command line is seen by every user of this host: make a new one, and %s", howToGiveACode)
