@@ -1,0 +1,1 @@
+../../crypto/dtls/guard.go

@@ -1,0 +1,1 @@
+../../crypto/dtls/record.go
