@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/joinleaf/joinleaf/crypto/aesgcm"
 	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/cpu"
 )
@@ -96,15 +97,15 @@ func newAEAD(s Suite, key *secret) cipher.AEAD {
 }
 
 func buildAEAD(s Suite, key *secret) (cipher.AEAD, error) {
-	if s == ChaCha20Poly1305 {
+	switch s {
+	case AES256GCM:
+		return aesgcm.New((*[aesgcm.KeySize]byte)(key))
+	case ChaCha20Poly1305:
 		return chacha20poly1305.New(key[:])
 	}
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
 	}
-	if s == AES256GCMRandomNonce {
-		return cipher.NewGCMWithRandomNonce(block)
-	}
-	return cipher.NewGCM(block)
+	return cipher.NewGCMWithRandomNonce(block)
 }
