@@ -91,8 +91,7 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 	if s.notes && s.pollNote(t, b) { // like a BEAT it does not wait for the rate
 		return true
 	}
-	s.steer(t)
-	room := s.pace.room(t)
+	room := s.rateRoom(t)
 	if room == 0 {
 		return false
 	}
@@ -122,8 +121,7 @@ func (s *Sender) Due(now time.Time) int {
 	if s.wanted > 0 && t >= s.repairDue(n > 0) {
 		n += s.wanted
 	}
-	s.steer(t)
-	n = min(n, s.pace.room(t))
+	n = min(n, s.rateRoom(t))
 	if s.beatDue(t) {
 		n++
 	}
@@ -204,6 +202,9 @@ func (s *Sender) spend(t moment, b *Batch, repair bool) uint64 {
 	}
 	b.wire += len(b.Frames) * (s.c.Overhead + ipOverhead)
 	s.pace.spend(b.wire)
+	if b.kind != batchBeat && b.kind != batchNote {
+		s.limit.spend(b.wire)
+	}
 	s.law.sent(t, b.wire)
 	s.share.spend(b.wire, repair)
 	s.stats.Batches++

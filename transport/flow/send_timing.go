@@ -242,12 +242,12 @@ func (s *Sender) NextTimeout() time.Time {
 	}
 	switch {
 	case data:
-		t = min(t, s.pace.ready())
+		t = min(t, s.rateReady())
 	case s.wanted > 0:
-		t = min(t, max(s.pace.ready(), s.repairDue(false)))
+		t = min(t, max(s.rateReady(), s.repairDue(false)))
 	}
 	if s.owing() {
-		t = min(t, s.pace.ready())
+		t = min(t, s.rateReady())
 	}
 	if s.notes {
 		t = min(t, s.pace.last)

@@ -121,7 +121,8 @@ type Sender struct {
 	beat   beatClock
 	pace   pacer
 	law    rateLaw
-	most   int // packets of a batch at any rate
+	limit  pacer // what Limit says; no rate: nothing
+	most   int   // packets of a batch at any rate
 	share  repairShare
 	nakTat moment // rate limit of NAKs from all members
 	check  moment // next look for silent members

@@ -51,6 +51,28 @@ func (s *Session) Begin() {
 	}
 }
 
+// Limit holds what this member sends to a rate, see flow.Sender.Limit.
+func (s *Session) Limit(rate int64, burst int) {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.unlock()
+	if t.sender == nil {
+		return
+	}
+	now := t.tick()
+	t.sender.Limit(now, rate, burst)
+	t.push(now)
+	t.room.ring()
+	t.armSender()
+}
+
+// Aim says whom this member's data goes to from now on, as Config.To does.
+func (s *Session) Aim(to uint32) {
+	s.tx.mu.Lock()
+	defer s.tx.unlock()
+	s.c.To = to
+}
+
 // SetAddress tells where a member is that is not counted: one that only sends.
 func (s *Session) SetAddress(id uint32, addr netip.AddrPort) {
 	s.tx.mu.Lock()
