@@ -142,17 +142,22 @@ func (a *admission) undo() {
 // judge is package rooted's condition: it asks the caller's.
 func (a *admission) judge(req *rooted.Request) rooted.Verdict {
 	t, known, fine := parseTerms(req.QoS)
-	a.caller = req.From
 	s := a.s
 	switch {
 	case !fine || known && t.nonrooted == s.entry.rootedData():
 		req.Reason = "the other side's protocol has another data plane"
 		return rooted.Refuse
-	case t.droot:
-		req.Reason = "the session has a data root already" // R240
-		return rooted.Refuse
 	}
 	s.mu.Lock()
+	here := s.hasDataRoot()
+	if t.droot && here {
+		s.mu.Unlock()
+		req.Reason = "the data has a root already, and here is another" // R240
+		return rooted.Refuse
+	}
+	if a.caller = renamed(req.From, t.port); s.kind == kindRoot {
+		req.DataRoot = t.droot
+	}
 	a.child = s.child(map[bool]kind{true: kindMember, false: kindLeaf}[s.kind == kindRoot])
 	a.child.phase = joining
 	s.mu.Unlock()
@@ -177,7 +182,7 @@ func (a *admission) judge(req *rooted.Request) rooted.Verdict {
 		}
 		a.reserved = need
 	}
-	req.QoS = terms{nonrooted: !s.entry.rootedData(), qos: t.qos}.append(nil)
+	req.QoS = terms{droot: here, nonrooted: !s.entry.rootedData(), port: t.port, qos: t.qos}.append(nil)
 	return rooted.Accept
 }
 
@@ -190,7 +195,7 @@ func (a *admission) ask(req *rooted.Request, qos *QOS) rooted.Verdict {
 	var group uint32
 	var answer int
 	a.s.p.callback.run(func() {
-		answer = a.cond(NewSockaddr(req.From), received(req.Data), qos, nil, a.local, callee, &group, a.data)
+		answer = a.cond(NewSockaddr(a.caller), received(req.Data), qos, nil, a.local, callee, &group, a.data)
 	})
 	switch {
 	case answer != CFAccept && answer != CFReject && answer != CFDefer, group != 0:

@@ -105,6 +105,7 @@ func TestR78_R262_AFullBacklogRefuses(t *testing.T) {
 func TestR79_AListeningLeafTakesInvitationsOnly(t *testing.T) {
 	onStage(t, 53, func(s *stage) {
 		k := s.listening(s.provider("leaf", nil), "leaf", ProtoRootedRooted, leafFlags)
+		e := selecting(s, k, FDAccept)
 		c, err := s.net.Host("root").Dial(s.ctx, s.addr("root", 0).AddrPort(), s.addr("leaf", 7001).AddrPort())
 		s.must(err)
 		c.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
@@ -117,8 +118,10 @@ func TestR79_AListeningLeafTakesInvitationsOnly(t *testing.T) {
 		other := s.leaf(s.provider("root", nil)) // a leaf that asks a leaf
 		_, err = joinTo(other, s.addr("leaf", 7001))
 		want(t, "a leaf asks a leaf", err, transport.WSAECONNREFUSED)
-		if n, _ := k.listener.Waiting(); n != 0 {
-			t.Error("it waits for accept")
+		_, _, err = k.Accept()
+		want(t, "accept", err, transport.WSAEWOULDBLOCK)
+		if r, _ := k.Select(); e.IsSet() || r.Read {
+			t.Error("the listener heard of it")
 		}
 	})
 }
@@ -240,6 +243,11 @@ func TestR92_R93_R94_R95_R96_R97_Defer(t *testing.T) {
 		if re.IsSet() || e1.IsSet() || e2.IsSet() {
 			t.Error("an event though the first request is deferred")
 		}
+		s.must(root.EventSelect(re, FDAccept)) // anew: R94 all the same
+		s.asks(s.leaf(p), "third")
+		if s.settle(); re.IsSet() {
+			t.Error("FD_ACCEPT by a new selection though the first request is deferred")
+		}
 		_, _, err = root.WSAAccept(c.condition, nil)
 		want(t, "deferring accept", err, transport.WSATRY_AGAIN)
 		if !slices.Equal(c.seen, []string{"first", "first"}) {
@@ -257,8 +265,7 @@ func TestR92_R93_R94_R95_R96_R97_Defer(t *testing.T) {
 		if got := next(s, second, e2, FDConnect); got.Code(FDConnect) != transport.WSAECONNREFUSED {
 			t.Errorf("the second: %+v", got)
 		}
-		s.asks(s.leaf(p), "third") // the failed call re-enabled it
-		next(s, root, re, FDAccept)
+		next(s, root, re, FDAccept) // the failed call re-enabled it, for the third
 	})
 }
 
@@ -285,6 +292,14 @@ func TestR98_R99_R176_AnswersThatAreNone(t *testing.T) {
 		c = &saying{answers: []int{CFAccept}, also: func(callee *WSABUF, _ *uint32) { callee.Len = 1 }} // offered: 0
 		_, _, err = root.WSAAccept(c.condition, nil)
 		want(t, "callee data beyond the offer", err, transport.WSAEINVAL)
+		if got := next(s, k, e, FDConnect).Code(FDConnect); got != transport.WSAECONNREFUSED {
+			t.Errorf("the joiner of that: %v", got)
+		}
+		// Neither does memory of the condition's own make the offer larger.
+		e = s.asks(k, "me again")
+		c.also = func(callee *WSABUF, _ *uint32) { callee.Len, callee.Buf = 9, make([]byte, 9) }
+		_, _, err = root.WSAAccept(c.condition, nil)
+		want(t, "callee data beyond the offer, in another buffer", err, transport.WSAEINVAL)
 		if got := next(s, k, e, FDConnect).Code(FDConnect); got != transport.WSAECONNREFUSED {
 			t.Errorf("the joiner of that: %v", got)
 		}

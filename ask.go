@@ -2,7 +2,9 @@ package joinleaf
 
 import (
 	"errors"
+	"net/netip"
 
+	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/rooted"
 	"github.com/joinleaf/joinleaf/transport"
 )
@@ -36,7 +38,7 @@ func (s *Socket) ask(op string, r *request) (*Socket, error) {
 
 // entered takes the outcome of a c_leaf's join.
 func (s *Socket) entered(op string, r *request, l *rooted.Leaf, err error, tell bool) error {
-	if err == nil && (l.DataPlane() == rooted.RootedData) != s.entry.rootedData() {
+	if err == nil && (l.DataPlane() == rooted.NonrootedData) == s.entry.rootedData() {
 		l.Close()
 		err = fail(op, transport.WSAECONNREFUSED, errors.New("the session's data plane is not the one of this socket's protocol"))
 	}
@@ -80,12 +82,32 @@ func (s *Socket) become(l *rooted.Leaf, asked *QOS, reserved uint64) {
 		car: l, chat: l, done: l.Done(), why: l.Err, peer: l.Root(), self: l.ID(), addr: l.AddrOf,
 		sends: l.Role().Sends(), receives: l.Role().Receives(), reserved: reserved, leave: l.Shutdown, drop: l.Close,
 	}
+	if l.DataPlane() == rooted.LeafRootedData {
+		s.flow.top = l.DataRoot
+	}
 	t, _, _ := parseTerms(l.QoS())
+	s.named(t.port)
 	s.holds(t.qos, asked)
 	s.p.spawn(s.pump)
 	if s.rec.mask != 0 {
 		s.following = s.p.spawn(s.follow)
 	}
+}
+
+// named takes the port of the root's name, where that was told: an invited leaf
+// is called from another one (R261). The caller holds the lock.
+func (s *Socket) named(port uint16) {
+	f := &s.flow
+	f.peer = renamed(f.peer, port)
+	f.peers = map[uint32]netip.AddrPort{control.RootID: f.peer}
+}
+
+// renamed is an address with another port, if that was told.
+func renamed(a netip.AddrPort, port uint16) netip.AddrPort {
+	if port == 0 {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr(), port)
 }
 
 // holds puts the flow specifications in force that the other side has left,

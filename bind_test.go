@@ -45,6 +45,9 @@ func TestR29_R30_R31_R158_ImplicitBind(t *testing.T) {
 		if localOf(t, a) != first {
 			t.Errorf("the retry came from %v, the first try from %v", localOf(t, a), first)
 		}
+		s.must(a.Close())
+		s.settle()
+		want(t, "bind to it when that is closed", other.Bind(NewSockaddr(first)), 0)
 	})
 }
 

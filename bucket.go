@@ -3,7 +3,9 @@ package joinleaf
 import "time"
 
 // bucket is a token bucket: in any interval t at most size + rate*t bytes pass
-// (R208). It is a machine: times come in, the caller waits.
+// (R208). It is a machine: times come in, the caller waits. Bytes are those of
+// packets with all their headers, as in RFC 2215; so a message that is as long as
+// the bucket may take more than is in it, and the next one waits for that.
 type bucket struct {
 	rate, size float64 // bytes a second, bytes; rate 0: anything passes
 	tokens     float64
@@ -14,8 +16,9 @@ type bucket struct {
 // at its rate, but a jumbo packet at least.
 const leastBucket = 9000
 
-// newBucket makes the bucket of a sending specification, full.
-func newBucket(f FlowSpec) bucket {
+// newBucket makes the bucket of a sending specification: full, or with what was left
+// under another one.
+func newBucket(f FlowSpec, before bucket) bucket {
 	if !stated(f.TokenRate) || f.TokenRate == 0 || f.service() == ServiceNoTraffic {
 		return bucket{}
 	}
@@ -23,7 +26,9 @@ func newBucket(f FlowSpec) bucket {
 	if !stated(f.TokenBucketSize) || f.TokenBucketSize == 0 {
 		b.size = max(leastBucket, b.rate/10)
 	}
-	b.tokens = b.size
+	if b.tokens = b.size; before.rate != 0 {
+		b.tokens, b.last = min(b.size, before.tokens), before.last
+	}
 	return b
 }
 
@@ -41,7 +46,7 @@ func (b *bucket) wait(now time.Time, n int) time.Duration {
 		}
 		b.last = now
 	}
-	if lack := float64(n) - b.tokens; lack > 0 {
+	if lack := min(float64(n), b.size) - b.tokens; lack > 0 {
 		return time.Duration(lack/b.rate*float64(time.Second)) + time.Nanosecond
 	}
 	return 0

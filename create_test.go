@@ -57,6 +57,39 @@ func TestR1_R2_R40_WithoutStartupOrSocket(t *testing.T) {
 	_, err = zero.EnumProtocols()
 	want(t, "zero provider", err, transport.WSANOTINITIALISED)
 	want(t, "zero provider", zero.Cleanup(), transport.WSANOTINITIALISED)
+	var none *Provider
+	_, err = none.Socket(AFInet, SockRDM, 0, nil, 0, 0)
+	want(t, "no provider", err, transport.WSANOTINITIALISED)
+	_, err = none.EnumProtocols()
+	want(t, "no provider", err, transport.WSANOTINITIALISED)
+	want(t, "no provider", none.Cleanup(), transport.WSANOTINITIALISED)
+}
+
+// TestValues_AreWhatIsInThem asks the plain values for what they do not have.
+func TestValues_AreWhatIsInThem(t *testing.T) {
+	var e *Event
+	e.Set()
+	e.Reset()
+	if e.IsSet() || e.Wait() != nil {
+		t.Error("an event that is none is set")
+	}
+	var b *WSABUF
+	if b.Bytes() != nil || (&WSABUF{Len: 5}).Bytes() != nil || Sockaddr(nil).Family() != 0 || Sockaddr(nil).AddrPort().IsValid() {
+		t.Error("nothing has something in it")
+	}
+	events := NetworkEvents{Codes: [FDMaxEvents]transport.Code{transport.WSAEFAULT, 5: transport.WSAEFAULT}}
+	for _, event := range []uint32{0, 1 << 31, 1 << FDMaxEvents} {
+		if events.Code(event) != 0 {
+			t.Errorf("event %#x has a code", event)
+		}
+	}
+	q := QOS{Provider: WSABUF{Len: 0xFFFFFFFF}}
+	if got, ok := ReadQOS(q.Append(nil)); !ok || got.Provider.Len != 0 {
+		t.Error("provider bytes from nowhere")
+	}
+	if _, ok := ReadQOS(append(make([]byte, sizeQOS), 0xFF, 0xFF, 0xFF, 0xFF)); ok {
+		t.Error("4 GiB of provider bytes in none")
+	}
 }
 
 func TestR3_R40_R228_AfterCleanupAndAfterClose(t *testing.T) {

@@ -37,11 +37,11 @@ func (s *Socket) Send(p []byte) (int, error) {
 	if err := s.maySend(op, len(p)); err != nil {
 		return 0, err
 	}
-	if s.flow.car == nil {
-		return s.sendChat(op, p)
-	}
 	if err := s.pass(op, len(p)); err != nil {
 		return 0, err
+	}
+	if s.flow.car == nil {
+		return s.sendChat(op, p) // R232: to the leaf's specification too
 	}
 	return s.sendData(op, p)
 }
@@ -79,6 +79,8 @@ func (s *Socket) maySend(op string, n int) error {
 		return fail(op, transport.WSAEOPNOTSUPP, errors.New("this socket only receives"))
 	case s.kind == kindRoot && s.entry.rootedData() && len(s.hub.members) == 0:
 		return fail(op, transport.WSAENOTCONN, errors.New("nobody has joined")) // R243
+	case !f.reachable():
+		return fail(op, transport.WSAENOTCONN, errors.New("the data's root has not joined")) // R241
 	case stated(f.spec.MaxSduSize) && f.spec.MaxSduSize > 0 && uint64(n) > uint64(f.spec.MaxSduSize), !f.bucket.fits(n):
 		return fail(op, transport.WSAEMSGSIZE, errors.New("the message is longer than the flow specification allows")) // R208
 	case n > int(s.entry.MessageSize) && f.car != nil:
@@ -91,9 +93,10 @@ func (s *Socket) maySend(op string, n int) error {
 // while it waits.
 func (s *Socket) pass(op string, n int) error {
 	for {
-		wait := s.flow.bucket.wait(time.Now(), n)
+		cost := s.flow.cost(n)
+		wait := s.flow.bucket.wait(time.Now(), cost)
 		if wait == 0 {
-			s.flow.bucket.take(n)
+			s.flow.bucket.take(cost)
 			return nil
 		}
 		if s.nonblocking {
@@ -147,7 +150,7 @@ func (s *Socket) sendData(op string, p []byte) (int, error) {
 	release()
 	s.mu.Lock()
 	if err != nil {
-		s.flow.bucket.take(-len(p)) // it did not pass
+		s.flow.bucket.take(-s.flow.cost(len(p))) // it did not pass
 	}
 	switch code := transport.CodeOf(err); {
 	case err == nil:
@@ -193,6 +196,9 @@ func (s *Socket) sendChat(op string, p []byte) (int, error) {
 	s.mu.Unlock()
 	err := chat.Chat(ctx, p)
 	s.mu.Lock()
+	if err != nil {
+		s.flow.bucket.take(-s.flow.cost(len(p)))
+	}
 	switch {
 	case err == nil:
 		return len(p), nil

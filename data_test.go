@@ -171,11 +171,12 @@ func TestR187_R188_R189_R184_Roles(t *testing.T) {
 		_, err = sender.Send([]byte("up"))
 		want(t, "send", err, 0)
 		hears(s, root, "up")
-		next(s, receiver, re, FDRead)
+		if got := next(s, receiver, re, FDRead); got.Events != FDRead {
+			t.Errorf("the receiver's events are %#x", got.Events)
+		}
 		hears(s, receiver, "down")
 		s.settle()
-		_ = se
-		if got := events(t, sender); got.Events != FDWrite {
+		if got := events(t, sender); got.Events != FDWrite || !se.IsSet() {
 			t.Errorf("the sender's events are %#x", got.Events)
 		}
 		if got := events(t, receiver); got.Events != 0 {
@@ -327,5 +328,34 @@ func TestR261_Names(t *testing.T) {
 		}
 		_, err := c.root.GetPeerName()
 		want(t, "peer of a root", err, transport.WSAENOTCONN)
+		// An invited leaf is called from another port and sees the root's name all the
+		// same, before and after it has accepted.
+		k := s.invitable("other")
+		var asked Sockaddr
+		got := accepting(k, func(id Sockaddr, _ *WSABUF, _, _ *QOS, _ Sockaddr, callee *WSABUF, _ *uint32, _ any) int {
+			asked, callee.Len = id, 0
+			return CFAccept
+		})
+		m, err := joinTo(c.root, s.addr("other", 7001))
+		want(t, "invite", err, 0)
+		a := <-got
+		want(t, "accept", a.err, 0)
+		_, err = c.root.Send([]byte("data"))
+		want(t, "send", err, 0)
+		_, err = m.Send([]byte("side chat"))
+		want(t, "chat", err, 0)
+		s.settle()
+		name := s.addr("root", 7001).AddrPort()
+		for what, got := range map[string]Sockaddr{
+			"the condition": asked, "the accept call": a.from, "getpeername": peer(a.k),
+			"data": hears(s, a.k, "side chat").From, "a side chat": hears(s, a.k, "data").From,
+		} {
+			if got.AddrPort() != name {
+				t.Errorf("%s says %v, the root's name is %v", what, got.AddrPort(), name)
+			}
+		}
+		if peer(m).AddrPort() != s.addr("other", 7001).AddrPort() {
+			t.Errorf("the member's peer is %v", peer(m).AddrPort())
+		}
 	})
 }

@@ -53,9 +53,10 @@
 // # Quality of service
 //
 // A QOS travels with the join, the condition may change it, and what it leaves
-// holds at both ends. Sending is held to it by a token bucket over message bytes,
-// a root's by the strictest of its leaves'; guaranteed and controlled-load rates
-// are counted against Config.Capacity at both ends.
+// holds at both ends. Sending is held to it by token buckets, a root's by the
+// strictest of its leaves'. They count what RFC 2215 counts: bytes of packets with
+// their headers, repairs and parity included. Guaranteed and controlled-load rates are
+// counted against Config.Capacity at both ends.
 //
 // # Goroutines
 //
@@ -64,25 +65,32 @@
 //     nonblocking JoinLeaf (ended by the outcome or Close); Socket.attend, one per
 //     listening socket (Close); Socket.pump, one per c_leaf that is in (the
 //     connection's end or Close); Socket.follow, one per socket that events were
-//     selected on (likewise); Socket.gather, one per member of a session without a
+//     selected on (likewise); Provider.reach when the data's root comes or goes (at
+//     once); Socket.gather, one per member of a session without a
 //     root (likewise); Socket.awaitRoom after a send that would have waited
 //     (room or Close); what delivers behind a Close or Shutdown (delivery, 10 s).
 //
 // # Limitations
 //
-//   - A data root other than the c_root is refused with WSAEOPNOTSUPP: a c_root
-//     that is a d_leaf of rooted data, and rooted data without a control root.
+//   - Rooted data without a control root, of which no example is known, is in the
+//     catalogue and refused with WSAEOPNOTSUPP.
+//   - Where the data's root is not the c_root, and where data has none, a leaf hears of
+//     a newer one a trip later than that has joined: what it sends until then is not
+//     owed to it. Nor does it keep to what that one wants to receive at most.
+//   - What a data root that is a leaf sends is not signed, so a leaf joins such a session
+//     only if Config.Session.Source is Group.
+//   - A listening socket's port is one of TCP. Any program may connect to it; no
+//     accept call hears of who then proves nothing.
 //   - In a session without a root, where a member that only sends has to be found
 //     too, it joins the group on the membership port.
 //   - Accept and WSAAccept wait, on nonblocking sockets too, until a leaf that
 //     they accepted is in: some round trips.
 //   - Shutdown of a leaf's sending is not told to the root.
-//   - A root's invitations come from its address but from another port, so an
-//     invited leaf sees that port as its peer's.
 //   - The flow specification of a joined socket can be changed at its own end
 //     only: nothing tells the other.
-//   - Repairs do not pass the token bucket, and sizes are the messages', not the
-//     packets'.
+//   - What members say about data, reports and beats, and news of keys pass no token
+//     bucket; a bucket smaller than a full packet is one. A side chat has a bucket of its
+//     own and counts message bytes.
 //   - Unread side chats are kept up to 1,024 messages and 1 MiB; then they wait at
 //     the other end. Own messages beyond that are dropped and counted as Missed.
 //   - Overlapped calls, socket groups, routing and address-list events do not

@@ -3,7 +3,7 @@ package joinleaf
 import "sync"
 
 // Event is a manual-reset event object, WSAEVENT: several sockets may share it,
-// and it outlives them (R128).
+// and it outlives them (R128). A nil one is never set.
 type Event struct {
 	mu  sync.Mutex
 	on  bool
@@ -15,6 +15,9 @@ func NewEvent() *Event { return &Event{} }
 
 // Set sets it, until Reset.
 func (e *Event) Set() {
+	if e == nil {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.on {
@@ -25,6 +28,9 @@ func (e *Event) Set() {
 
 // Reset takes that back.
 func (e *Event) Reset() {
+	if e == nil {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.on {
@@ -34,6 +40,9 @@ func (e *Event) Reset() {
 
 // IsSet reports whether it is set.
 func (e *Event) IsSet() bool {
+	if e == nil {
+		return false
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.on
@@ -42,6 +51,9 @@ func (e *Event) IsSet() bool {
 // Wait is a channel that is closed while the event is set. Ask again after a
 // Reset.
 func (e *Event) Wait() <-chan struct{} {
+	if e == nil {
+		return nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.channel()

@@ -2,7 +2,10 @@ package joinleaf
 
 import (
 	"context"
+	"maps"
+	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/joinleaf/joinleaf/rooted"
@@ -20,6 +23,13 @@ type carrier interface {
 	Undelivered() bool
 }
 
+// regulated is a carrier that can be held to a rate; a peer cannot: there is no
+// quality of service without a root.
+type regulated interface {
+	Limit(rate int64, burst int)
+	Wire(n int) (bytes, packets int)
+}
+
 // chatter is a side chat: a rooted.Leaf's or a rooted.Member's.
 type chatter interface {
 	Chat(ctx context.Context, p []byte) error
@@ -33,6 +43,7 @@ type flow struct {
 	peer netip.AddrPort
 	self uint32
 	addr func(id uint32) netip.AddrPort
+	top  func() uint32   // the data's root is a leaf: which, 0 none yet (R241); nil: it is not
 	done <-chan struct{} // the connection is over; nil for a c_root
 	why  func() error
 	// leave goes politely, drop at once.
@@ -81,14 +92,41 @@ func (f *flow) isOver() bool {
 	}
 }
 
-// limit holds sending to a specification.
+// limit holds sending to a specification: messages wait for the bucket, and
+// what the session makes of them, repairs included, keeps to its rate (R208).
 func (f *flow) limit(spec FlowSpec) {
 	if spec == f.spec {
 		return
 	}
 	f.spec = spec
-	f.bucket = newBucket(spec)
+	f.bucket = newBucket(spec, f.bucket)
+	if car, ok := f.car.(regulated); ok {
+		rate := spec.most()
+		if !stated(rate) || spec.service() == ServiceNoTraffic {
+			rate = 0
+		}
+		burst := 0 // at the peak there is none
+		if rate == spec.TokenRate {
+			burst = int(min(f.bucket.size, math.MaxInt32))
+		}
+		car.Limit(int64(rate), burst)
+	}
 }
+
+// cost is what a message of n bytes takes from the bucket: what it is on the wire,
+// each packet counted as MinimumPolicedSize at least. A side chat has no packets of
+// its own.
+func (f *flow) cost(n int) int {
+	bytes, packets := n, 1
+	if car, ok := f.car.(regulated); ok {
+		bytes, packets = car.Wire(n)
+	}
+	return max(bytes, packets*int(f.spec.policed()))
+}
+
+// reachable reports whether there is somebody to send to, as far as that is the
+// data's root (R241).
+func (f *flow) reachable() bool { return f.top == nil || f.top() != 0 }
 
 // put keeps a letter, or says that there is no room. One always has.
 func (f *flow) put(l letter) bool {
@@ -232,10 +270,25 @@ func (s *Socket) noteWritable() {
 // mayWrite reports whether this socket sends session data to somebody.
 func (s *Socket) mayWrite() bool {
 	f := &s.flow
-	if !f.sends || f.noSend || f.car == nil || s.kind != kindRoot && s.now() != joined {
+	if !f.sends || f.noSend || f.car == nil || !f.reachable() || s.kind != kindRoot && s.now() != joined {
 		return false
 	}
 	return s.kind != kindRoot || !s.over && len(s.hub.members) > 0
+}
+
+// reach has all sockets look again whether the data's root is there (R241): one that
+// listens has told it for those that it accepted.
+func (p *Provider) reach() {
+	p.mu.Lock()
+	all := slices.Collect(maps.Keys(p.sockets))
+	p.mu.Unlock()
+	for _, s := range all {
+		s.mu.Lock()
+		if s.flow.top != nil && !s.closed {
+			s.noteWritable()
+		}
+		s.mu.Unlock()
+	}
 }
 
 // awaitRoom records FD_WRITE once a message of n bytes may go again (R132).

@@ -2,6 +2,7 @@ package joinleaf
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/joinleaf/joinleaf/transport"
 )
@@ -63,6 +64,22 @@ func (f FlowSpec) reserved() uint64 {
 	return uint64(f.TokenRate)
 }
 
+// most is the rate of PeakOrTokenRate (R208).
+func (f FlowSpec) most() uint32 {
+	if stated(f.PeakBandwidth) {
+		return f.PeakBandwidth
+	}
+	return f.TokenRate
+}
+
+// policed is what a smaller packet counts as.
+func (f FlowSpec) policed() uint32 {
+	if stated(f.MinimumPolicedSize) {
+		return min(f.MinimumPolicedSize, math.MaxUint16) // no packet is longer
+	}
+	return 0
+}
+
 // over is f with NoChange replaced by what was there before (R205).
 func (f FlowSpec) over(before FlowSpec) FlowSpec {
 	if f.service() == ServiceNoChange {
@@ -101,9 +118,10 @@ const (
 // terms are what two sockets of this package tell each other beside the control
 // plane's own words; they travel where that leaves room for flow specifications.
 type terms struct {
-	droot     bool // the leaf's socket is a d_root (R240)
-	nonrooted bool // the entry's data plane
-	qos       *QOS // as the sender of the frame sees it; nil: none stated
+	droot     bool   // the data's root is at this side (R240)
+	nonrooted bool   // the entry's data plane
+	port      uint16 // of a root's name; 0: not told (R261)
+	qos       *QOS   // as the sender of the frame sees it; nil: none stated
 }
 
 const (
@@ -111,12 +129,14 @@ const (
 	termsDRoot     = 1
 	termsNonrooted = 2
 	termsQOS       = 4
-	termsBits      = termsDRoot | termsNonrooted | termsQOS
+	termsPort      = 8
+	termsBits      = termsDRoot | termsNonrooted | termsQOS | termsPort
 )
 
 // Terms, version 1:
 //
-//	version(1) bits(1), and with termsQOS: sending(8 x 4) receiving(8 x 4) n(2) provider(n)
+//	version(1) bits(1), with termsPort: port(2), with termsQOS: sending(8 x 4)
+//	receiving(8 x 4) n(2) provider(n)
 func (t terms) append(b []byte) []byte {
 	var bits byte
 	if t.droot {
@@ -125,10 +145,19 @@ func (t terms) append(b []byte) []byte {
 	if t.nonrooted {
 		bits |= termsNonrooted
 	}
-	if t.qos == nil {
-		return append(b, termsVersion, bits)
+	if t.port != 0 {
+		bits |= termsPort
 	}
-	b = append(b, termsVersion, bits|termsQOS)
+	if t.qos != nil {
+		bits |= termsQOS
+	}
+	b = append(b, termsVersion, bits)
+	if t.port != 0 {
+		b = binary.BigEndian.AppendUint16(b, t.port)
+	}
+	if t.qos == nil {
+		return b
+	}
 	q := t.qos.clone()
 	for _, f := range []*FlowSpec{&q.Sending, &q.Receiving} {
 		for _, v := range f.flows() {
@@ -137,6 +166,12 @@ func (t terms) append(b []byte) []byte {
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(q.Provider.Len))
 	return append(b, q.Provider.Bytes()...)
+}
+
+// isDataRoot reports whether who told these terms is to be the data's root.
+func isDataRoot(told []byte) bool {
+	t, _, fine := parseTerms(told)
+	return fine && t.droot
 }
 
 // parseTerms reads terms. None at all, as from a caller of package rooted, are
@@ -149,10 +184,19 @@ func parseTerms(b []byte) (t terms, stated, fine bool) {
 		return terms{}, false, false
 	}
 	t.droot, t.nonrooted = b[1]&termsDRoot != 0, b[1]&termsNonrooted != 0
-	if b[1]&termsQOS == 0 {
-		return t, true, len(b) == 2
-	}
 	rest := b[2:]
+	if b[1]&termsPort != 0 {
+		if len(rest) < 2 {
+			return terms{}, false, false
+		}
+		t.port, rest = binary.BigEndian.Uint16(rest), rest[2:]
+		if t.port == 0 {
+			return terms{}, false, false
+		}
+	}
+	if b[1]&termsQOS == 0 {
+		return t, true, len(rest) == 0
+	}
 	if len(rest) < sizeQOS+2 {
 		return terms{}, false, false
 	}

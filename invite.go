@@ -24,12 +24,9 @@ type hub struct {
 type invitation struct{ cancel context.CancelFunc }
 
 // open begins a c_root's session, if there is none. The caller holds the lock.
-func (s *Socket) open(op string) error {
+func (s *Socket) open() error {
 	if s.hub != nil {
 		return nil
-	}
-	if s.entry.rootedData() && s.flags&FlagDRoot == 0 {
-		return fail(op, transport.WSAEOPNOTSUPP, errors.New(errNoDataRoot))
 	}
 	g := s.p.c.Group
 	if !g.Addr.IsValid() {
@@ -43,6 +40,9 @@ func (s *Socket) open(op string) error {
 	}
 	s.hub = &hub{root: root, view: s.view, members: make(map[uint32]*Socket), specs: make(map[uint32]FlowSpec), addrs: make(map[uint32]netip.AddrPort)}
 	s.flow = flow{car: root, self: 1, sends: true, receives: true, leave: root.Shutdown, drop: root.Close}
+	if s.entry.rootedData() && s.flags&FlagDRoot == 0 {
+		s.flow.top = root.DataRoot
+	}
 	if s.qos != nil {
 		s.flow.limit(s.qos.Sending)
 	}
@@ -72,7 +72,7 @@ func (s *Socket) invite(op string, r *request) (*Socket, error) {
 		s.p.capacity.give(r.reserved)
 		return nil, err
 	}
-	if err := s.open(op); err != nil {
+	if err := s.open(); err != nil {
 		return giveUp(err)
 	}
 	m := s.child(kindMember)
@@ -83,7 +83,7 @@ func (s *Socket) invite(op string, r *request) (*Socket, error) {
 	i := &invitation{cancel}
 	s.inviting, m.cancels, m.phase = i, i, joining
 	root, blocking := s.hub.root, !s.nonblocking
-	o := rooted.Invitation{Data: r.data, Role: r.role, CalleeRoom: r.room, QoS: s.terms(r.qos)}
+	o := rooted.Invitation{Data: r.data, Role: r.role, CalleeRoom: r.room, QoS: s.terms(r.qos), DataRoot: isDataRoot}
 	s.mu.Unlock()
 	run := func() error {
 		defer cancel()
@@ -168,7 +168,7 @@ func (s *Socket) admit(m *Socket, leaf *rooted.Member, asked *QOS, reserved uint
 	}
 	m.holds(t.qos, asked)
 	s.hub.members[leaf.ID()] = m
-	if t.qos != nil {
+	if t.qos != nil && (s.flow.top == nil || s.flow.top() == leaf.ID()) {
 		s.hub.specs[leaf.ID()] = t.qos.Sending
 	}
 	s.hub.addrs[leaf.ID()] = leaf.Addr()
@@ -192,9 +192,11 @@ func (s *Socket) limitAll() {
 
 // and is what holds to both.
 func (f FlowSpec) and(o FlowSpec) FlowSpec {
+	f.PeakBandwidth = min(f.most(), o.most())
 	f.TokenRate = min(f.TokenRate, o.TokenRate)
 	f.TokenBucketSize = min(f.TokenBucketSize, o.TokenBucketSize)
 	f.MaxSduSize = min(f.MaxSduSize, o.MaxSduSize)
+	f.MinimumPolicedSize = max(f.policed(), o.policed())
 	return f
 }
 

@@ -103,7 +103,7 @@ func (s *Socket) setQOS(op string, in []byte) error {
 	switch {
 	case s.hub != nil:
 		s.limitAll()
-	case s.flow.car != nil:
+	case s.flow.leave != nil:
 		s.flow.limit(q.Sending)
 	}
 	return nil

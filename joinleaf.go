@@ -74,8 +74,6 @@ func (s *Socket) judge(op string, to Sockaddr, caller, callee *WSABUF, sqos, gqo
 		return no(transport.WSAEPROTONOSUPPORT, "nobody answers a join of this protocol, so it carries no caller data")
 	case s.kind == kindRoot && s.p.c.NoInvitations:
 		return no(transport.WSAEOPNOTSUPP, "this provider's roots invite nobody")
-	case s.kind == kindRoot && s.entry.rootedData() && s.flags&FlagDRoot == 0:
-		return no(transport.WSAEOPNOTSUPP, errNoDataRoot)
 	}
 	r := &request{to: at, data: caller.data(), callee: callee, room: min(callee.room(), s.p.c.ConnectData), role: roleOf(f)}
 	if err := s.judgeQOS(op, r, sqos, gqos); err != nil {
@@ -96,8 +94,6 @@ func (s *Socket) judge(op string, to Sockaddr, caller, callee *WSABUF, sqos, gqo
 	}
 	return r, nil
 }
-
-const errNoDataRoot = "a session whose data has a root other than its c_root is not offered: make the c_root a d_root"
 
 // judgeQOS checks the flow specifications and merges them with what was set
 // before (R194, R195, R205).
@@ -184,9 +180,15 @@ func (s *Socket) config() rooted.Config {
 	c.Condition, c.QoS, c.Role, c.Ordered = nil, nil, rooted.Both, false
 	c.JoinTimeout, c.Silence, c.Logger = s.p.c.JoinWait, s.p.c.Keepalive, s.p.c.Logger
 	c.Control, c.Backlog = s.name.addr, 0
-	if c.Data = rooted.RootedData; !s.entry.rootedData() {
+	switch {
+	case !s.entry.rootedData():
 		c.Data, c.Source = rooted.NonrootedData, rooted.Group // what leaves send to each other is not signed
+	case s.kind == kindRoot && s.flags&FlagDRoot == 0:
+		c.Data, c.Source = rooted.LeafRootedData, rooted.Group // R241; nor is what the data's root sends
+	default:
+		c.Data = rooted.RootedData
 	}
+	c.Reach = func() { s.p.spawn(s.p.reach) }
 	if c.TTL = s.scope; c.TTL == 0 {
 		c.TTL = -1
 	}
@@ -203,9 +205,25 @@ func (s *Socket) config() rooted.Config {
 	return c
 }
 
-// terms are what this socket tells of itself when it joins.
+// terms are what this socket tells of itself when it joins, invites or accepts.
 func (s *Socket) terms(q *QOS) []byte {
-	return terms{droot: s.kind == kindLeaf && s.flags&FlagDRoot != 0, nonrooted: !s.entry.rootedData(), qos: q}.append(nil)
+	return terms{droot: s.hasDataRoot(), nonrooted: !s.entry.rootedData(), port: s.rootPort(), qos: q}.append(nil)
+}
+
+// hasDataRoot reports whether the data's root is at this side: the leaf itself, or
+// at a c_root itself or a leaf that has joined. Two sides that both have one
+// do not come together (R240).
+func (s *Socket) hasDataRoot() bool {
+	return s.flags&FlagDRoot != 0 || s.hub != nil && s.hub.root.DataRoot() != 0
+}
+
+// rootPort is the port of a c_root's name, which an invited leaf does not see
+// otherwise (R261).
+func (s *Socket) rootPort() uint16 {
+	if s.kind != kindRoot {
+		return 0
+	}
+	return s.name.addr.Port()
 }
 
 // outcome is the code that a join ended with, of those that a join may have.

@@ -38,7 +38,7 @@ func (s *Socket) Listen(backlog int) error {
 }
 
 func (s *Socket) listenRoot(op string, backlog int) error {
-	if err := s.open(op); err != nil {
+	if err := s.open(); err != nil {
 		return err
 	}
 	s.hub.root.SetBacklog(backlog)

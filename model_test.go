@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,10 +170,17 @@ func (m *model) enumerate(who string, k *Socket, owed map[uint32]transport.Code)
 	}
 }
 
-// interleavings is how many histories are tried; JOINLEAF_SEEDS asks for more.
+// interleavings is how many histories are tried; JOINLEAF_SEEDS asks for more, "2000",
+// or for others, "5000-7000".
 func interleavings(t testing.TB, n int) (first, last uint64) {
-	if v, err := strconv.ParseUint(os.Getenv("JOINLEAF_SEEDS"), 10, 32); err == nil {
-		return 0, v
+	from, to, others := strings.Cut(os.Getenv("JOINLEAF_SEEDS"), "-")
+	if v, err := strconv.ParseUint(from, 10, 32); err == nil {
+		if !others {
+			return 0, v
+		}
+		if w, err := strconv.ParseUint(to, 10, 32); err == nil {
+			return v, w
+		}
 	}
 	if testing.Short() {
 		n /= 10
@@ -206,92 +214,4 @@ func TestR60_R95_R100_R101_R120_R134_R147_R148_R149_R155_R156_R159_R160_R161_R16
 		})
 	}
 	t.Logf("%d histories, %d steps", last-first, steps)
-}
-
-// TestModel_AnythingAtOnce calls everything from several goroutines without
-// waiting for anything. Every answer has to be a code, everything has to end,
-// and the bubble sees to it that nothing is left behind.
-func TestModel_AnythingAtOnce(t *testing.T) {
-	first, last := interleavings(t, 60)
-	for seed := first; seed < last; seed++ {
-		onStage(t, seed, func(s *stage) {
-			p, rp, hp := s.provider("leaf", nil), s.provider("root", nil), s.provider("host", nil)
-			root := s.root(rp, "root")
-			host := s.listening(hp, "host", ProtoRootedRooted, leafFlags)
-			shared := []*Socket{root, host, s.leaf(p), s.leaf(p), nil, {}}
-			if seed%2 == 0 {
-				s.must(root.EventSelect(NewEvent(), FDAllEvents))
-				s.must(host.EventSelect(NewEvent(), FDAllEvents))
-			}
-			done := make(chan struct{})
-			const callers = 6
-			for i := range uint64(callers) {
-				go func() {
-					defer func() { done <- struct{}{} }()
-					anything(s, rand.New(rand.NewPCG(seed, i)), shared)
-				}()
-			}
-			time.Sleep(time.Duration(seed) * 50 * time.Millisecond)
-			for _, p := range s.all {
-				want(t, "clean up", p.Cleanup(), 0)
-			}
-			for range callers {
-				<-done
-			}
-			s.all = nil
-		})
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
-	}
-}
-
-// anything makes random calls on sockets that others use as well.
-func anything(s *stage, dice *rand.Rand, shared []*Socket) {
-	mine := append([]*Socket(nil), shared...)
-	for range 40 {
-		k := mine[dice.IntN(len(mine))]
-		var made *Socket
-		var err error
-		switch dice.IntN(14) {
-		case 0, 1, 2:
-			to := []Sockaddr{s.addr("root", 7001), s.addr("host", 7001), nil, any4(0)}[dice.IntN(4)]
-			made, err = k.JoinLeaf(to, []*WSABUF{nil, {}, {Len: 9}}[dice.IntN(3)], &WSABUF{4, make([]byte, 4)}, nil, nil, JoinFlags(dice.IntN(6)))
-		case 3, 4:
-			inside := func(Sockaddr, *WSABUF, *QOS, *QOS, Sockaddr, *WSABUF, *uint32, any) int {
-				if err := k.Close(); transport.CodeOf(err) != transport.WSAEINPROGRESS && transport.CodeOf(err) != transport.WSAENOTSOCK && transport.CodeOf(err) != transport.WSANOTINITIALISED {
-					s.Errorf("close inside the condition: %v", err)
-				}
-				return dice.IntN(5) - 1
-			}
-			made, _, err = k.WSAAccept(inside, nil)
-		case 5:
-			_, err = k.Send(make([]byte, dice.IntN(2000)))
-		case 6:
-			_, err = k.Recv(make([]byte, 2000))
-		case 7:
-			err = k.EventSelect(NewEvent(), uint32(dice.IntN(0x500)))
-		case 8:
-			_, err = k.EnumNetworkEvents(nil)
-		case 9:
-			_, err = k.Select()
-		case 10:
-			err = k.Shutdown(dice.IntN(4) - 1)
-		case 11:
-			_, err = k.Ioctl([]uint32{FIONBIO, SIOSetQOS, SIOGetQOS, SIOMultipointLoop, 7}[dice.IntN(5)], make([]byte, dice.IntN(100)), make([]byte, dice.IntN(100)))
-		case 12:
-			err = k.Listen(dice.IntN(5) - 1)
-		case 13:
-			if dice.IntN(3) == 0 {
-				err = k.Close()
-			}
-		}
-		if err != nil && transport.CodeOf(err) == 0 {
-			s.Errorf("an error without a code: %v", err)
-		}
-		if made != nil {
-			mine = append(mine, made)
-		}
-		time.Sleep(time.Duration(dice.Int64N(int64(300 * time.Millisecond))))
-	}
 }

@@ -105,16 +105,3 @@ func TestR159_R162_ClosingWhileAmongEqualsJoining(t *testing.T) {
 		want(t, "the join", <-done, transport.WSA_OPERATION_ABORTED)
 	})
 }
-
-func TestR241_ADataRootThatIsNotTheControlRoot(t *testing.T) {
-	onStage(t, 204, func(s *stage) {
-		p := s.provider("root", nil)
-		k := s.socket(p, ProtoRootedRooted, FlagCRoot|FlagDLeaf)
-		s.must(k.Bind(s.addr("root", 7001)))
-		want(t, "listen", k.Listen(1), transport.WSAEOPNOTSUPP)
-		_, err := joinTo(k, s.addr("leaf", 7001))
-		want(t, "invite", err, transport.WSAEOPNOTSUPP)
-		_, err = joinTo(s.socket(p, ProtoNonrootedRooted, leafFlags), groupName())
-		want(t, "data with a root among equals", err, transport.WSAEOPNOTSUPP)
-	})
-}

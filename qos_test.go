@@ -174,7 +174,7 @@ func TestR208_TheBucketNeverOverflows(t *testing.T) {
 	for seed := range uint64(50) {
 		dice := rand.New(rand.NewPCG(seed, 2))
 		spec := rate(1 + dice.Uint32N(1_000_000))
-		b := newBucket(spec)
+		b := newBucket(spec, bucket{})
 		type pass struct {
 			at time.Duration
 			n  int

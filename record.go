@@ -89,7 +89,10 @@ type NetworkEvents struct {
 	Codes  [FDMaxEvents]transport.Code
 }
 
-// Code is the code of an event bit.
+// Code is the code of an event bit; of what is none it is 0.
 func (e NetworkEvents) Code(event uint32) transport.Code {
-	return e.Codes[bits.TrailingZeros32(event)&0xF%FDMaxEvents]
+	if i := bits.TrailingZeros32(event); i < FDMaxEvents {
+		return e.Codes[i]
+	}
+	return 0
 }

@@ -134,4 +134,17 @@ func TestR128_R129_EventObjects(t *testing.T) {
 			t.Error("a failed enumeration reset the event") // R130
 		}
 	})
+	onStage(t, 41, func(s *stage) { // what still happens to a closed socket
+		root := s.inviter(nil)
+		s.invitable("leaf") // answers nothing
+		e := selecting(s, root, FDAllEvents)
+		m, err := joinTo(root, s.addr("leaf", 7001))
+		s.must(err)
+		s.must(root.Close())
+		s.must(m.Close()) // cancels the join that was the root's
+		s.settle()
+		if e.IsSet() {
+			t.Error("a closed root sets its event")
+		}
+	})
 }

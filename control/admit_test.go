@@ -286,13 +286,13 @@ func TestSendersBeyondOneWelcomeFollowAtOnce(t *testing.T) {
 func TestSendersChangesReachAllThatAreIn(t *testing.T) {
 	s := newScene(t, RootConfig{})
 	in, waiting := s.joins(), s.asks(Join{Room: -1})
-	s.must(s.root.Senders(s.now, []Peer{{9, leafAddr(9), SendOnly}}, []uint32{4, 5}))
-	wantCode(t, s.root.Senders(s.now, []Peer{{0, leafAddr(9), Both}}, nil), transport.WSAEINVAL)
+	s.must(s.root.Senders(s.now, []Peer{{ID: 9, Addr: leafAddr(9), Role: SendOnly}}, []uint32{4, 5}))
+	wantCode(t, s.root.Senders(s.now, []Peer{{Addr: leafAddr(9)}}, nil), transport.WSAEINVAL)
 	wantCode(t, s.root.Senders(s.now, nil, []uint32{0}), transport.WSAEINVAL)
-	wantCode(t, s.root.Senders(s.now, []Peer{{9, leafAddr(9), 3}}, nil), transport.WSAEINVAL)
+	wantCode(t, s.root.Senders(s.now, []Peer{{ID: 9, Addr: leafAddr(9), Role: 3}}, nil), transport.WSAEINVAL)
 	s.settle()
 	e := s.leafOne(in, SendersChanged).Senders
-	if len(e.Add) != 1 || e.Add[0] != (Peer{9, leafAddr(9), SendOnly}) || len(e.Remove) != 2 {
+	if len(e.Add) != 1 || e.Add[0] != (Peer{ID: 9, Addr: leafAddr(9), Role: SendOnly}) || len(e.Remove) != 2 {
 		t.Errorf("senders: %+v", e)
 	}
 	s.leafNone(waiting, SendersChanged)

@@ -319,3 +319,22 @@ func TestNamesAreThere(t *testing.T) {
 		t.Errorf("names %v", names)
 	}
 }
+
+// TestPeer_MarksTheDataRoot: the mark stands beside the role, in SENDERS and WELCOME.
+func TestPeer_MarksTheDataRoot(t *testing.T) {
+	for _, role := range []Role{Both, SendOnly, ReceiveOnly} {
+		for _, root := range []bool{false, true} {
+			p := Peer{ID: 7, Addr: netip.MustParseAddrPort("192.0.2.7:4000"), Role: role, Root: root}
+			c, err := ParseSenders(Senders{Add: []Peer{p}}.Append(nil))
+			if err != nil || len(c.Add) != 1 || c.Add[0] != p {
+				t.Errorf("%+v came as %+v, %v", p, c.Add, err)
+			}
+			w := sampleWelcome(7)
+			w.Senders = []Peer{p}
+			got, err := ParseWelcome(w.Append(nil))
+			if err != nil || len(got.Senders) != 1 || got.Senders[0] != p {
+				t.Errorf("%+v came as %+v, %v", p, got.Senders, err)
+			}
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 // a tampered parameter gives traffic that does not open.
 type Params struct {
 	Suite      uint8 // packet protection, crypto's number
-	Plane      uint8 // data plane: 0 rooted, 1 nonrooted
+	Plane      uint8 // data plane: 0 rooted, 1 nonrooted, 2 rooted at a leaf
 	Level      uint8 // source authentication level, crypto's number
 	Group      netip.AddrPort
 	Source     netip.Addr // the one source of an SSM group; invalid: any
@@ -29,10 +29,11 @@ type Params struct {
 }
 
 // deadlineClass is the stream class that Latency is for, classes the first
-// number that is no class. They are flow's.
+// number that is no class. They are flow's. lastPlane is the last data plane.
 const (
 	deadlineClass = 2
 	classes       = 3
+	lastPlane     = 2
 )
 
 // Parameters, inside WELCOME or alone; they have no head of their own:
@@ -75,7 +76,7 @@ func ParseParams(b []byte) (Params, error) {
 func (s *scan) params() (p Params, name []byte) {
 	s.version()
 	p.Suite, p.Plane, p.Level = s.u8(), s.u8(), s.u8()
-	s.check(p.Plane <= 1, FaultValue)
+	s.check(p.Plane <= lastPlane, FaultValue)
 	p.Group, p.Source = s.addrPort(), s.addr()
 	if p.Source == netip.IPv6Unspecified() {
 		p.Source = netip.Addr{}
@@ -139,7 +140,7 @@ func (p Params) Check() error {
 		return err
 	}
 	switch {
-	case p.Plane > 1:
+	case p.Plane > lastPlane:
 		return invalid("no such data plane")
 	case len(p.Streams) == 0 || len(p.Streams) > MaxStreams:
 		return invalid("a session has 1 to 16 streams")

@@ -8,7 +8,7 @@ import (
 
 func TestParametersMustMakeASession(t *testing.T) {
 	for what, edit := range map[string]func(*Params){
-		"data plane 2":       func(p *Params) { p.Plane = 2 },
+		"data plane 3":       func(p *Params) { p.Plane = 3 },
 		"no streams":         func(p *Params) { p.Streams = nil },
 		"17 streams":         func(p *Params) { p.Streams = make([]byte, 17) },
 		"a unicast group":    func(p *Params) { p.Group = netip.MustParseAddrPort("192.0.2.1:7000") },

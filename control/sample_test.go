@@ -59,7 +59,7 @@ caller data, QoS: each 1 = 0 nil | 1, then length 4, bytes`),
 	frameOf("welcome", func() Welcome {
 		w := sampleWelcome(7)
 		w.Role, w.Epoch, w.Callee = SendOnly, 3, []byte("callee")
-		w.Senders = append(w.Senders, Peer{9, netip.MustParseAddrPort("[2001:db8::9]:4000"), ReceiveOnly})
+		w.Senders = append(w.Senders, Peer{ID: 9, Addr: netip.MustParseAddrPort("[2001:db8::9]:4000"), Role: ReceiveOnly})
 		return w
 	}(), ParseWelcome, `length 4; type 1 = 4 WELCOME; member id 4; root's role 1; session id 16; epoch 8; root's data address 18;
 parameters: length 4, bytes as in params.hex; epoch state: length 4, opaque;
@@ -71,7 +71,7 @@ senders: count 2, each id 4, address 18, role 1; callee data, QoS: each 1 = 0 ni
 	frameOf("rekey", Rekey{4, true, Secret("epoch state")},
 		ParseRekey, `length 4; type 1 = 7 REKEY; epoch 8; used 1 (0, 1); state: length 4, opaque`),
 	frameOf("rekeyed", Rekeyed{4}, ParseRekeyed, `length 4; type 1 = 8 REKEYED; epoch 8`),
-	frameOf("senders", Senders{[]Peer{{9, netip.MustParseAddrPort("192.0.2.9:4000"), SendOnly}}, []uint32{3, 5}},
+	frameOf("senders", Senders{[]Peer{{ID: 9, Addr: netip.MustParseAddrPort("192.0.2.9:4000"), Role: SendOnly}}, []uint32{3, 5}},
 		ParseSenders, `length 4; type 1 = 9 SENDERS; added: count 2, each id 4, address 18, role 1; removed: count 2, each id 4`),
 	frameOf("chat", Chat{[]byte("psst")}, ParseChat, `length 4; type 1 = 10 CHAT; message to the end`),
 	frameOf("beat", Beat{4, []Edge{{0, 812, 400}}},

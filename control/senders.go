@@ -10,6 +10,7 @@ type Peer struct {
 	ID   uint32
 	Addr netip.AddrPort
 	Role Role // what it does in the data plane
+	Root bool // the data has its root there (R241)
 }
 
 // Senders changes the list of members that may send for the group.
@@ -18,11 +19,16 @@ type Senders struct {
 	Remove []uint32
 }
 
-const peerSize = 23
+const (
+	peerSize = 23
+	peerRoot = 0x80 // in the byte of the role
+)
 
 // SENDERS:
 //
 //	n(2), n times id(4) address(18) role(1); m(2), m times id(4)
+//
+// The highest bit of a role marks the root of the data.
 
 // Append appends the whole frame to b.
 func (c Senders) Append(b []byte) []byte {
@@ -56,7 +62,11 @@ func ParseSenders(frame []byte) (Senders, error) {
 func appendPeers(b []byte, ps []Peer) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(ps)))
 	for _, p := range ps {
-		b = append(appendAddrPort(binary.BigEndian.AppendUint32(b, p.ID), p.Addr), byte(p.Role))
+		role := byte(p.Role)
+		if p.Root {
+			role |= peerRoot
+		}
+		b = append(appendAddrPort(binary.BigEndian.AppendUint32(b, p.ID), p.Addr), role)
 	}
 	return b
 }
@@ -65,7 +75,7 @@ func (s *scan) peers(limit int) []byte {
 	raw := s.take(s.count(uint32(s.u16()), limit) * peerSize)
 	for b := raw; len(b) > 0; b = b[peerSize:] {
 		s.check(binary.BigEndian.Uint32(b) != 0, FaultValue) // 0 is the group
-		s.check(Role(b[peerSize-1]) < roles, FaultValue)
+		s.check(Role(b[peerSize-1]&^peerRoot) < roles, FaultValue)
 	}
 	return raw
 }
@@ -77,7 +87,10 @@ func decodePeers(raw []byte) []Peer {
 	}
 	for b := raw; len(b) > 0; b = b[peerSize:] {
 		s := scan{rest: b[:peerSize]}
-		ps = append(ps, Peer{s.u32(), s.addrPort(), Role(s.u8())})
+		p := Peer{ID: s.u32(), Addr: s.addrPort()}
+		role := s.u8()
+		p.Role, p.Root = Role(role&^peerRoot), role&peerRoot != 0
+		ps = append(ps, p)
 	}
 	return ps
 }

@@ -80,6 +80,8 @@ func usable(c control.Charter, g transport.Group, role Role) error {
 	switch {
 	case p.Group != g.Addr:
 		return fail("the session's group is %v, not %v", p.Group, g.Addr)
+	case p.Plane > planeNonrooted:
+		return fail("the session has a data plane (%d) that this version does not know between equals", p.Plane)
 	case p.Level != levelGroup:
 		return fail("the session authenticates data at level %d; this version knows %d only", p.Level, levelGroup)
 	case p.Second.IsValid():

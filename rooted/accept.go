@@ -125,8 +125,12 @@ func (r *Root) decide(ctx context.Context, q control.Request, condition func(*Re
 		r.answer(q.ID, control.Answer{Verdict: control.Defer})
 		return nil, refused("accept", transport.WSAEINVAL, fmt.Sprintf("the condition answered %d, which is no verdict", verdict))
 	}
+	if req.DataRoot && !r.claim(q.ID) {
+		return nil, r.reject(q.ID, transport.WSAECONNREFUSED, secondDataRoot)
+	}
 	a := &arrival{done: make(chan struct{}), callee: req.Callee, caller: q.Join.Data, tag: req.Tag, qos: req.QoS, until: until, token: q.Join.Token}
 	if err := r.let(q.ID, a, control.Answer{Verdict: control.Accept, Role: r.c.Role, Callee: req.Callee, QoS: req.QoS}); err != nil {
+		r.unreached(q.ID)
 		return nil, err
 	}
 	return r.await(ctx, "accept", q.ID, a)
@@ -231,7 +235,7 @@ func (r *Root) InviteWith(ctx context.Context, leaf netip.AddrPort, i Invitation
 	if err != nil {
 		return nil, err
 	}
-	a := &arrival{done: make(chan struct{}), caller: i.Data}
+	a := &arrival{done: make(chan struct{}), caller: i.Data, root: i.DataRoot}
 	if e := r.do(func(now time.Time, m *control.Root) {
 		r.register(id, a)
 		if err = m.Invite(now, id, inv); err != nil { // the session is full, or the leaf spoke first

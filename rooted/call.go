@@ -23,6 +23,10 @@ type Invitation struct {
 	Role       Role   // the root's towards this leaf (R192)
 	CalleeRoom int    // bytes of callee data that it takes; -1 is none
 	QoS        []byte // flow specifications, opaque; nil states none
+	// DataRoot tells by the flow specifications that an invited leaf answers with
+	// whether it is to be the data's root, see Request.DataRoot. It must neither wait
+	// nor call the session. nil: no leaf is.
+	DataRoot func(qos []byte) bool
 }
 
 // SetBacklog changes how many requests may wait for Accept, as Config.Backlog
@@ -44,6 +48,33 @@ func (r *Root) roleOf(id uint32, asked Role) Role {
 		return asked
 	}
 	return control.Narrow(asked, info.Role)
+}
+
+// Limit holds the data that the root sends, headers, repairs and parity included, to
+// burst + rate*t bytes on the wire in any time t, beside Config.Rate. A burst is a full
+// packet at least. Rate 0 is no limit.
+func (r *Root) Limit(rate int64, burst int) { r.s.Limit(rate, burst) }
+
+// Limit is as Root.Limit.
+func (l *Leaf) Limit(rate int64, burst int) { l.s.Limit(rate, burst) }
+
+// Wire is what a message of n bytes takes on the wire at most, when it is sent
+// alone, and in how many packets.
+func (r *Root) Wire(n int) (bytes, packets int) { return wireOf(r.params, n) }
+
+// Wire is as Root.Wire.
+func (l *Leaf) Wire(n int) (bytes, packets int) { return wireOf(l.params, n) }
+
+// What flow adds: to a message, and to each packet's symbol.
+const (
+	recordMost = 4
+	symbolHead = 8
+)
+
+func wireOf(p control.Params, n int) (bytes, packets int) {
+	room := int(p.Symbol) - symbolHead
+	packets = (n + recordMost + room - 1) / room
+	return n + recordMost + packets*(int(p.MTU)-room), packets
 }
 
 func (c Config) tellWaiting() {

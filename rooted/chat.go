@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/transport"
 )
 
@@ -87,4 +89,25 @@ func (b *inbox) take(p []byte) (int, bool, error) {
 	}
 	b.queue, b.size = b.queue[1:], b.size-len(m)
 	return copy(p, m), true, nil
+}
+
+// Chat sends p to the root alone, outside the session's data. It waits while
+// 256 KiB have not left yet.
+func (l *Leaf) Chat(ctx context.Context, p []byte) error {
+	return chat(ctx, l.link, len(p), l.ended, func() (err error) {
+		if e := l.do(func(now time.Time, m *control.Leaf) { err = m.Chat(now, p) }); e != nil {
+			return e
+		}
+		return err
+	})
+}
+
+// RecvChat waits for the root's next side chat message.
+func (l *Leaf) RecvChat(ctx context.Context, p []byte) (int, error) {
+	return l.inbox.recv(ctx, l.done, func() error {
+		if l.ctx.Err() != nil {
+			return errOver("receive side chat")
+		}
+		return l.Err()
+	}, p)
 }

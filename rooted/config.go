@@ -24,6 +24,10 @@ const (
 	RootedData DataPlane = iota
 	// NonrootedData: what any member sends reaches all others (R238).
 	NonrootedData
+	// LeafRootedData: the data's root is a leaf, see Request.DataRoot. Its data
+	// reaches all others, theirs it alone; while there is none they send to
+	// nobody (R241).
+	LeafRootedData
 )
 
 // Role is what a member does in the data plane.
@@ -143,6 +147,9 @@ type Config struct {
 	// Waiting is told that a request, or an invitation, has come. It must neither
 	// wait nor call the session. nil: nobody asks.
 	Waiting func()
+	// Reach is told that the data's root has come or gone, with LeafRootedData. It must
+	// neither wait nor call the session. nil: nobody asks.
+	Reach func()
 	// JoinTimeout bounds a join from the call to its end (R259). Zero is 60 s.
 	JoinTimeout time.Duration
 	// Silence is how long the other side may say nothing. Zero is 5 s.
@@ -192,6 +199,9 @@ type Request struct {
 	Code transport.Code
 	// Tag is the condition's to set: with flow.Tagged the root waits for this leaf.
 	Tag bool
+	// DataRoot is the condition's to set, with LeafRootedData: this leaf is the data's
+	// root. There is one at a time; another is refused (R240).
+	DataRoot bool
 }
 
 func (c Config) withDefaults() Config {
@@ -249,8 +259,8 @@ func (c Config) check(op string, role crypto.Role) error {
 	if c.Source > Group {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: fmt.Errorf("Config.Source is %v; there are Signed, SignedEager and Group", c.Source)}
 	}
-	if role == crypto.RoleRoot && c.Data == NonrootedData && c.Source != Group {
-		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("with NonrootedData Config.Source must be Group: only the root's data can be signed in this version, so every member could pose as any other")}
+	if role == crypto.RoleRoot && c.Data != RootedData && c.Source != Group {
+		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("unless the root is the data's root Config.Source must be Group: only the root's data can be signed in this version, so every member could pose as any other")}
 	}
 	if role == crypto.RoleRoot && c.Authorize == nil && c.Identity.Code.IsZero() && c.Insecure == crypto.Protected {
 		return &transport.Error{Op: op, Code: transport.WSAEINVAL, Err: errors.New("without a join code Config.Authorize is required: it says who may come in; AuthorizeAnyVerified lets in every verified certificate")}

@@ -21,7 +21,8 @@
 // # Data
 //
 // The data plane is the root's to choose: RootedData (the root to all, a leaf
-// to the root only) or NonrootedData (everybody to everybody). Each stream has
+// to the root only), NonrootedData (everybody to everybody) or LeafRootedData (as
+// the first, but the data's root is the leaf that the condition says). Each stream has
 // a class: flow.Reliable delivers every message in order, at the pace of the
 // slowest leaf; flow.BestEffort never waits for a repair and tells exactly how
 // many messages were missed. Either way Message.Missed is the whole truth.
@@ -117,7 +118,9 @@
 //
 // # Limitations
 //
-//   - With NonrootedData only Group is there: any member can pose as any other.
+//   - With NonrootedData and LeafRootedData only Group is there: any member can pose
+//     as any other, and read what a leaf sends to a data root that is a leaf.
+//   - With LeafRootedData nobody watches for a group that has fallen silent.
 //   - Signatures keep forgeries from being read. A leaf that floods the group in the
 //     root's name still costs the others repairs, and can forge what the data plane
 //     says about itself: BEATs, positions, packet numbers far ahead. Then data is
@@ -149,5 +152,5 @@
 //     apart, messages may be missing, which Missed tells. What has no place when
 //     the root closes is missed by all; Shutdown gives a place to what has reached
 //     the root, Drain of a leaf tells that its own messages have had theirs.
-//   - QoS is carried, not enforced.
+//   - QoS is carried, not enforced but for what Limit is told.
 package rooted

@@ -102,6 +102,9 @@ func (r *Root) welcome(id uint32) control.Welcome {
 	w := control.Welcome{
 		ID: id, Params: r.params, Session: r.session, State: r.state(id), Root: r.data.LocalAddr(),
 	}
+	if r.isTop(id) { // so it learns that it is
+		w.Senders = append(w.Senders, control.Peer{ID: id, Root: true})
+	}
 	if r.nonrooted() {
 		for _, m := range r.peers {
 			w.Senders = append(w.Senders, m)
@@ -190,13 +193,13 @@ func (r *Root) count(now time.Time, id uint32) {
 	}
 	addr := unicastOf(info)
 	var edges []flow.Edge
-	if info.Role.Sends() && info.Join.Role.Receives() {
+	if info.Role.Sends() && info.Join.Role.Receives() && r.hears(id) {
 		edges = r.s.AddMember(id, addr, r.admission(id, info))
 	} else {
 		r.s.SetAddress(id, addr)
 		edges = r.s.Edges()
 	}
-	if r.roleOf(id, info.Join.Role).Sends() {
+	if r.roleOf(id, info.Join.Role).Sends() && r.hears(id) {
 		if r.nonrooted() {
 			if err := r.ring.Admit(id); err != nil {
 				r.machine.Evict(now, id, transport.WSAENOBUFS, err.Error())
@@ -212,7 +215,8 @@ func (r *Root) count(now time.Time, id uint32) {
 		r.log.Warn("a leaf could not be started", "leaf", id, "cause", err)
 	}
 	if r.nonrooted() {
-		p := control.Peer{ID: id, Addr: addr, Role: info.Join.Role}
+		p := control.Peer{ID: id, Addr: addr, Role: info.Join.Role, Root: r.isTop(id)}
+		r.reached(p)
 		r.peers[id] = p
 		if err := r.machine.Senders(now, []control.Peer{p}, nil); err != nil {
 			r.log.Warn("members could not be told of a joiner", "leaf", id, "cause", err)

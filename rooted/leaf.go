@@ -1,6 +1,7 @@
 package rooted
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -67,6 +68,7 @@ type Leaf struct {
 	turn    sync.Mutex // held while the epoch in use changes
 	ages    ages
 	sealing atomic.Uint64 // the epoch in use
+	top     top           // LeafRootedData: the data's root
 
 	invited chan control.Invite
 	entered chan struct{} // closed when the membership began, or failed
@@ -262,7 +264,7 @@ func (l *Leaf) Send(ctx context.Context, p []byte) error { return l.SendStream(c
 
 // SendStream is Send on one of the session's streams.
 func (l *Leaf) SendStream(ctx context.Context, st flow.Stream, p []byte) error {
-	if err := l.ended("send"); err != nil {
+	if err := cmp.Or(l.ended("send"), l.unreachable()); err != nil {
 		return err
 	}
 	if err := l.s.Send(ctx, st, p); err != nil {
@@ -301,27 +303,6 @@ func (l *Leaf) Drain(ctx context.Context) error {
 		return err
 	}
 	return l.ended("drain")
-}
-
-// Chat sends p to the root alone, outside the session's data. It waits while
-// 256 KiB have not left yet.
-func (l *Leaf) Chat(ctx context.Context, p []byte) error {
-	return chat(ctx, l.link, len(p), l.ended, func() (err error) {
-		if e := l.do(func(now time.Time, m *control.Leaf) { err = m.Chat(now, p) }); e != nil {
-			return e
-		}
-		return err
-	})
-}
-
-// RecvChat waits for the root's next side chat message.
-func (l *Leaf) RecvChat(ctx context.Context, p []byte) (int, error) {
-	return l.inbox.recv(ctx, l.done, func() error {
-		if l.ctx.Err() != nil {
-			return errOver("receive side chat")
-		}
-		return l.Err()
-	}, p)
 }
 
 // NextEvent waits for the next event.

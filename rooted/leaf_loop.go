@@ -79,7 +79,7 @@ func (l *Leaf) welcomed(w *control.Welcome) {
 	}
 	l.wg.Go(l.learn)
 	l.wg.Go(func() {
-		if DataPlane(l.params.Plane) == NonrootedData || l.role.Receives() {
+		if DataPlane(l.params.Plane) != RootedData || l.role.Receives() {
 			select {
 			case <-l.s.HeardGroup():
 			case <-time.After(hearWithin):
@@ -151,7 +151,7 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 	if plane.Unicast, err = l.c.Network.OpenUnicast(l.ctx, bind, o); err != nil {
 		return err
 	}
-	if l.role.Receives() || DataPlane(l.params.Plane) == NonrootedData {
+	if l.role.Receives() || DataPlane(l.params.Plane) != RootedData {
 		if plane.Group, err = l.c.Network.OpenGroup(l.ctx, l.group, o); err != nil {
 			plane.Unicast.Close()
 			return err
@@ -161,7 +161,7 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 		l.log.Warn(warning)
 	}
 	if w.Params.Second.IsValid() {
-		second, err := l.c.secondPath(l.ctx, w.Params.Second, plane.Group != nil, DataPlane(l.params.Plane) == NonrootedData && l.role.Sends())
+		second, err := l.c.secondPath(l.ctx, w.Params.Second, plane.Group != nil, DataPlane(l.params.Plane) != RootedData && l.role.Sends())
 		if err != nil {
 			l.log.Warn("the second path cannot be used; going on with one", "group", w.Params.Second, "cause", err)
 		}
@@ -177,6 +177,14 @@ func (l *Leaf) openSockets(w *control.Welcome) (err error) {
 		return err
 	}
 	l.s = s
+	for _, p := range w.Senders {
+		if p.Root {
+			l.top.set(p)
+		}
+	}
+	if !l.hears(control.RootID) {
+		return nil
+	}
 	return s.AdmitSender(control.RootID, l.root, nil)
 }
 
@@ -189,6 +197,7 @@ func (l *Leaf) senders(add []control.Peer, remove []uint32) {
 		if _, ok := l.peers[id]; !ok {
 			continue
 		}
+		l.unreached(id)
 		delete(l.peers, id)
 		l.s.RemoveMember(id)
 		l.s.ExpelSender(id, nil)
@@ -206,6 +215,10 @@ func (l *Leaf) meet(p control.Peer) {
 		return
 	}
 	l.peers[p.ID] = p
+	l.reached(p)
+	if !l.hears(p.ID) {
+		return
+	}
 	if err := l.ring.Admit(p.ID); err != nil {
 		l.log.Warn("a member cannot be heard", "member", p.ID, "cause", err)
 		l.s.ExpelSender(p.ID, nil) // nothing of it is waited for
@@ -229,7 +242,7 @@ func (l *Leaf) meet(p control.Peer) {
 // owe counts a member in for this one's data. It needs a key to seal with, so
 // those met on the way in are counted when the membership begins.
 func (l *Leaf) owe(p control.Peer) {
-	if l.role.Sends() && p.Role.Receives() {
+	if l.role.Sends() && p.Role.Receives() && l.hears(p.ID) {
 		l.s.AddPeer(p.ID, p.Addr)
 	}
 }
@@ -237,16 +250,18 @@ func (l *Leaf) owe(p control.Peer) {
 // started is the moment from which everything is owed to this leaf.
 func (l *Leaf) started(e control.Event) {
 	l.use(l.s, min(e.Epoch, l.epoch.Number())) // it may have missed that one
-	if l.role.Sends() {
+	if l.role.Sends() && l.hears(control.RootID) {
 		l.s.AddMember(control.RootID, l.root, flow.Admission{RTT: time.Millisecond})
 	}
 	for _, p := range l.peers {
 		l.owe(p)
 	}
-	if err := l.s.AdmitSender(control.RootID, l.root, toFlow(e.Edges)); err != nil {
-		l.mu.Lock()
-		l.failure = err
-		l.mu.Unlock()
+	if l.hears(control.RootID) {
+		if err := l.s.AdmitSender(control.RootID, l.root, toFlow(e.Edges)); err != nil {
+			l.mu.Lock()
+			l.failure = err
+			l.mu.Unlock()
+		}
 	}
 	l.log.Info("joined", "member", l.id, "group", l.group, "interface", l.choice)
 	l.mu.Lock()
@@ -267,7 +282,7 @@ type silence struct {
 // beats without a packet: the membership is taken anew, since an interface that
 // was deleted and made again, or a switch that forgot, says nothing (F-1, F-8).
 func (l *Leaf) hearing(edges []control.Edge) {
-	if l.s == nil || !l.role.Receives() {
+	if l.s == nil || !l.role.Receives() || DataPlane(l.params.Plane) == LeafRootedData {
 		return
 	}
 	heard, sent := l.s.GroupPackets(), uint64(0)

@@ -69,7 +69,7 @@ func usable(p control.Params, w *control.Welcome, least SourceLevel) error {
 	case level > least:
 		return fail(transport.WSAEACCES, "the session's data is authenticated at level %q, and Config.Source asks for %q at least", level, least)
 	}
-	if p.Plane > uint8(NonrootedData) {
+	if p.Plane > uint8(LeafRootedData) {
 		return fail(transport.WSAEPROTONOSUPPORT, "the root has a data plane (%d) that this version does not know", p.Plane)
 	}
 	if err := (transport.Group{Addr: p.Group, Source: p.Source}).Check(); err != nil {

@@ -60,6 +60,7 @@ type Root struct {
 
 	inUse atomic.Uint64 // active, for timers
 	stuck atomic.Uint64 // leaves that did not read what was queued for them
+	top   top           // LeafRootedData: the data's root
 
 	mu       sync.Mutex
 	links    map[uint32]*link
@@ -67,8 +68,9 @@ type Root struct {
 	pending  map[uint32]*arrival // accepted or invited: a call waits for them
 	arriving map[uint32]struct{} // accepted, not in yet: they listen for probes
 	lastID   uint32
-	ended    bool  // Close or Shutdown was called, or it ended by itself
-	failed   error // why it ended by itself
+	claimed  uint32 // LeafRootedData: who is, or is about to be, the data's root
+	ended    bool   // Close or Shutdown was called, or it ended by itself
+	failed   error  // why it ended by itself
 }
 
 // Listen starts a session: it opens the data plane on g and waits for leaves on
@@ -82,7 +84,7 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
 	}
-	if g.Source.IsValid() && c.Data == NonrootedData {
+	if g.Source.IsValid() && c.Data != RootedData {
 		return nil, &transport.Error{Op: "listen", Group: g, Code: transport.WSAEINVAL, Err: errors.New("a source-specific group carries one sender's data only; use any-source or rooted data")}
 	}
 	if err := c.checkSecond(g); err != nil {
@@ -182,13 +184,13 @@ func (r *Root) openPlane(ctx context.Context, g transport.Group, o transport.Soc
 	if err = r.sign(&plane); err != nil {
 		return plane, err
 	}
-	if r.nonrooted() {
+	if r.hearsGroup() {
 		if plane.Group, err = r.c.Network.OpenGroup(ctx, g, o); err != nil {
 			return plane, err
 		}
 	}
 	if r.c.Second.Addr.IsValid() {
-		second, err := r.c.secondPath(ctx, r.c.Second.Addr, r.nonrooted(), true)
+		second, err := r.c.secondPath(ctx, r.c.Second.Addr, r.hearsGroup(), true)
 		if err != nil {
 			closeAll(plane.Group)
 			return plane, err
@@ -259,7 +261,13 @@ func (r *Root) warnings(i transport.SocketInfo) {
 	}
 }
 
-func (r *Root) nonrooted() bool { return r.c.Data == NonrootedData }
+// hearsGroup reports whether the root joins the group: where others send to it too,
+// and where packets may not leave the host. Linux lets those of TTL 0 out where the
+// host itself has no member.
+func (r *Root) hearsGroup() bool { return r.nonrooted() || r.c.TTL < 0 }
+
+// nonrooted reports whether others than the root send to the group.
+func (r *Root) nonrooted() bool { return r.c.Data != RootedData }
 
 // Addr is the control address that leaves join, with an address of the
 // session's interface in place of "any".

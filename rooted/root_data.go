@@ -28,6 +28,11 @@ func (r *Root) SendStream(ctx context.Context, st flow.Stream, p []byte) error {
 	if r.ctx.Err() != nil {
 		return r.over("send")
 	}
+	if r.c.Data == LeafRootedData {
+		if err := r.top.unreachable(control.RootID); err != nil {
+			return err
+		}
+	}
 	return r.s.Send(ctx, st, p)
 }
 

@@ -20,7 +20,8 @@ type arrival struct {
 	tag    bool // the condition's, see Request.Tag
 	qos    []byte
 	until  time.Time
-	token  control.Secret // both the authorizer's
+	token  control.Secret        // both the authorizer's
+	root   func(qos []byte) bool // Invitation.DataRoot
 }
 
 // run is the root's one loop: it owns the machine.
@@ -177,6 +178,10 @@ func (r *Root) accepted(e control.Event) {
 		return
 	}
 	a.callee, a.qos = e.Join.Data, e.Join.QoS
+	if a.root != nil && a.root(a.qos) && !r.claim(e.ID) {
+		r.machine.Evict(now, e.ID, transport.WSAECONNREFUSED, secondDataRoot)
+		return
+	}
 	// The leaf was called by its address and has proven itself; an authorizer
 	// has the last word all the same, in a goroutine of its own.
 	r.wg.Go(func() {
@@ -190,6 +195,7 @@ func (r *Root) accepted(e control.Event) {
 			r.expect(e.ID)
 			if m.Answer(now, e.ID, control.Answer{Verdict: control.Accept, Role: r.c.Role, QoS: e.Join.QoS}) != nil {
 				r.gone(e.ID)
+				r.unreached(e.ID)
 			}
 		})
 	})
@@ -215,6 +221,7 @@ func (r *Root) gone(id uint32) *arrival {
 // failedIn ends an arrival that does not come in.
 func (r *Root) failedIn(e control.Event) {
 	a := r.gone(e.ID)
+	r.unreached(e.ID)
 	r.tree.Remove(e.ID)
 	r.ring.Unpair(e.ID)
 	r.ring.Expel(e.ID)
@@ -257,6 +264,7 @@ func (r *Root) joined(e control.Event) {
 // left removes a member from the data plane at once; the machine asks for the
 // epoch that shuts it out.
 func (r *Root) left(e control.Event) {
+	r.unreached(e.ID)
 	r.tree.Remove(e.ID)
 	r.s.RemoveMember(e.ID)
 	edges := toFlow(e.Edges)

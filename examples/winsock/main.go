@@ -1,9 +1,11 @@
 // Winsock is a multipoint session in Winsock's idiom: a root that listens, a leaf
-// that joins by itself, one that is invited, one that is deferred and then let in,
-// and one that is refused. Connect data goes both ways, the condition lowers a
-// flow specification, the root has a side chat with one leaf, and both ends hear
-// of each other's closing. Two of them have a session without a root beside it. All of it runs in one process, on the loopback
-// interface.
+// that joins by itself, one that is invited, one that is deferred and then let in, and
+// one that is refused. Connect data goes both ways, the condition lowers a flow
+// specification, the root has a side chat with one leaf, and both ends hear of each
+// other's closing. Two of the leaves are in a session without a root as well.
+//
+// All of it runs in one process on the loopback interface, called lo as on Linux.
+// Each line begins with who does or hears something.
 package main
 
 import (
@@ -47,8 +49,12 @@ type stage struct {
 func story(out io.Writer, hosts [5]host) (err error) {
 	s := &stage{out: out, hosts: hosts}
 	defer func() {
-		if e, ok := recover().(failure); ok {
+		switch e := recover().(type) {
+		case nil:
+		case failure:
 			err = e.error
+		default:
+			panic(e)
 		}
 	}()
 	code, err := crypto.NewCode() // the secret that all members share
@@ -86,11 +92,22 @@ func expect(err error, c transport.Code) {
 	}
 }
 
+func expectCode(got, want transport.Code) {
+	if got != want {
+		panic(failure{fmt.Errorf("want code %d, got %w", int(want), got)})
+	}
+}
+
 // say prints a line of the story.
-func (s *stage) say(f string, a ...any) { fmt.Fprintf(s.out, f+"\n", a...) }
+func (s *stage) say(who, f string, a ...any) {
+	fmt.Fprintf(s.out, "%s: %s\n", who, fmt.Sprintf(f, a...))
+}
 
 // member is a leaf as the story has it: its socket, and the root's socket for it.
-type member struct{ leaf, atRoot *joinleaf.Socket }
+type member struct {
+	name         string
+	leaf, atRoot *joinleaf.Socket
+}
 
 func (s *stage) socket(i int, f joinleaf.Flags) *joinleaf.Socket {
 	k, err := s.providers[i].Socket(joinleaf.AFInet, joinleaf.SockRDM, joinleaf.ProtoRootedRooted, nil, 0, f)
@@ -100,17 +117,6 @@ func (s *stage) socket(i int, f joinleaf.Flags) *joinleaf.Socket {
 
 func (s *stage) leaf(i int) *joinleaf.Socket {
 	return s.socket(i, joinleaf.FlagCLeaf|joinleaf.FlagDLeaf)
-}
-
-// listen makes the root and lets it be joined; FD_ACCEPT says when.
-func (s *stage) listen() {
-	s.root = s.socket(0, joinleaf.FlagCRoot|joinleaf.FlagDRoot)
-	check(s.root.Bind(joinleaf.NewSockaddr(netip.AddrPortFrom(s.hosts[0].addr, 0))))
-	var err error
-	s.name, err = s.root.GetSockName()
-	check(err)
-	check(s.root.Listen(5))
-	s.accepts = selecting(s.root, joinleaf.FDAccept|joinleaf.FDConnect)
 }
 
 func selecting(k *joinleaf.Socket, mask uint32) *joinleaf.Event {
@@ -136,18 +142,32 @@ func await(k *joinleaf.Socket, e *joinleaf.Event, mask uint32) joinleaf.NetworkE
 	}
 }
 
+func send(k *joinleaf.Socket, text string) {
+	_, err := k.Send([]byte(text))
+	check(err)
+}
+
 func buffer(text string) *joinleaf.WSABUF {
 	return &joinleaf.WSABUF{Len: uint32(len(text)), Buf: []byte(text)}
 }
 
-// lower is a condition that halves what the leaf asks for, and answers.
-func (s *stage) lower(_ joinleaf.Sockaddr, caller *joinleaf.WSABUF, sqos, _ *joinleaf.QOS, _ joinleaf.Sockaddr, callee *joinleaf.WSABUF, _ *uint32, _ any) int {
-	s.say("the condition sees %q", caller.Bytes())
-	if sqos != nil {
-		sqos.Sending.TokenRate /= 2
+func room(n int) *joinleaf.WSABUF {
+	return &joinleaf.WSABUF{Len: uint32(n), Buf: make([]byte, n)}
+}
+
+// accepting is a condition that says what it sees, halves a rate that the other side
+// asks for, and answers.
+func (s *stage) accepting(who, answer string) joinleaf.Condition {
+	return func(_ joinleaf.Sockaddr, caller *joinleaf.WSABUF, sqos, _ *joinleaf.QOS, _ joinleaf.Sockaddr, callee *joinleaf.WSABUF, _ *uint32, _ any) int {
+		granted := ""
+		if sqos != nil {
+			sqos.Sending.TokenRate /= 2
+			granted = fmt.Sprintf(" and %d bytes a second", sqos.Sending.TokenRate)
+		}
+		callee.Len = uint32(copy(callee.Buf, answer))
+		s.say(who, "FD_ACCEPT: sees %q, accepts with %q%s", caller.Bytes(), answer, granted)
+		return joinleaf.CFAccept
 	}
-	callee.Len = uint32(copy(callee.Buf, "welcome"))
-	return joinleaf.CFAccept
 }
 
 // always is a condition with one answer.

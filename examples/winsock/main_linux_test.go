@@ -7,46 +7,80 @@ import (
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
-const told = `the condition sees "anna"
-anna has joined, and hears "welcome"
-FD_QOS: anna may send 500000 bytes a second
-the condition sees "come in"
-bert has been invited
-carl has to wait
-carl has joined
-dora is told WSAECONNREFUSED
-leaf 1 receives "hello, everybody"
-leaf 2 receives "hello, everybody"
-leaf 3 receives "hello, everybody"
-the root receives "hello, root"
-leaf 2 receives "between us", private: true
-beside it, without a root: "among ourselves"
-FD_CLOSE at the root: anna has left
-FD_CLOSE at bert: the root has let him go
-FD_CLOSE at carl: the session is over
+const told = `root: listens
+anna: asks to join with caller data "anna here", to send 1000000 bytes a second
+root: FD_ACCEPT: sees "anna here", accepts with "welcome" and 500000 bytes a second
+anna: FD_CONNECT: has joined, with callee data "welcome"
+anna: FD_QOS: may send 500000 bytes a second
+bert: listens
+root: invites bert with caller data "come in"
+bert: FD_ACCEPT: sees "come in", accepts with "gladly"
+root: FD_CONNECT: bert has joined, with callee data "gladly"
+carl: asks to join
+root: FD_ACCEPT: defers, so accepting ends with WSATRY_AGAIN and carl waits
+root: accepts again, and now lets him in
+carl: FD_CONNECT: has joined
+dora: asks to join with caller data "dora here"
+root: FD_ACCEPT: refuses
+dora: FD_CONNECT: WSAECONNREFUSED
+root: sends "hello, everybody"
+anna: receives "hello, everybody"
+bert: receives "hello, everybody"
+carl: receives "hello, everybody"
+anna: sends "hello, root"
+root: receives "hello, root"
+root: sends "between us" on its socket for bert
+bert: receives "between us", marked private
+anna: has joined 239.192.9.9:17099 as well, a session without a root
+bert: has joined 239.192.9.9:17099 as well, a session without a root
+bert: sends "among ourselves" there
+anna: receives "among ourselves"
+anna: closes her socket
+root: FD_CLOSE on its socket for anna
+root: closes its socket for bert
+bert: FD_CLOSE on his socket
+root: closes its own socket, and with it the session
+carl: FD_CLOSE on his socket
 `
 
 // The example is run on the loopback interface, as Linux names it.
 func Example() {
 	main()
 	// Output:
-	// the condition sees "anna"
-	// anna has joined, and hears "welcome"
-	// FD_QOS: anna may send 500000 bytes a second
-	// the condition sees "come in"
-	// bert has been invited
-	// carl has to wait
-	// carl has joined
-	// dora is told WSAECONNREFUSED
-	// leaf 1 receives "hello, everybody"
-	// leaf 2 receives "hello, everybody"
-	// leaf 3 receives "hello, everybody"
-	// the root receives "hello, root"
-	// leaf 2 receives "between us", private: true
-	// beside it, without a root: "among ourselves"
-	// FD_CLOSE at the root: anna has left
-	// FD_CLOSE at bert: the root has let him go
-	// FD_CLOSE at carl: the session is over
+	// root: listens
+	// anna: asks to join with caller data "anna here", to send 1000000 bytes a second
+	// root: FD_ACCEPT: sees "anna here", accepts with "welcome" and 500000 bytes a second
+	// anna: FD_CONNECT: has joined, with callee data "welcome"
+	// anna: FD_QOS: may send 500000 bytes a second
+	// bert: listens
+	// root: invites bert with caller data "come in"
+	// bert: FD_ACCEPT: sees "come in", accepts with "gladly"
+	// root: FD_CONNECT: bert has joined, with callee data "gladly"
+	// carl: asks to join
+	// root: FD_ACCEPT: defers, so accepting ends with WSATRY_AGAIN and carl waits
+	// root: accepts again, and now lets him in
+	// carl: FD_CONNECT: has joined
+	// dora: asks to join with caller data "dora here"
+	// root: FD_ACCEPT: refuses
+	// dora: FD_CONNECT: WSAECONNREFUSED
+	// root: sends "hello, everybody"
+	// anna: receives "hello, everybody"
+	// bert: receives "hello, everybody"
+	// carl: receives "hello, everybody"
+	// anna: sends "hello, root"
+	// root: receives "hello, root"
+	// root: sends "between us" on its socket for bert
+	// bert: receives "between us", marked private
+	// anna: has joined 239.192.9.9:17099 as well, a session without a root
+	// bert: has joined 239.192.9.9:17099 as well, a session without a root
+	// bert: sends "among ourselves" there
+	// anna: receives "among ourselves"
+	// anna: closes her socket
+	// root: FD_CLOSE on its socket for anna
+	// root: closes its socket for bert
+	// bert: FD_CLOSE on his socket
+	// root: closes its own socket, and with it the session
+	// carl: FD_CLOSE on his socket
 }
 
 func TestStory_OnFiveHostsWithRealMulticast(t *testing.T) {
