@@ -119,7 +119,15 @@
 // cut in two find each other again by the HERE that coordinators announce: both
 // judge alike which one stays, and the members of the other enter it under new
 // ids. An id is never used by two members under one key, so packet numbers are
-// never nonces twice.
+// never nonces twice. A session is left in two steps: for 150 ms nothing new is sent
+// in it, so that what is on its way arrives.
+//
+// Who is put out is out by a [Ban], which proves itself: it is signed by an admin of
+// the charter, or by the coordinator of a term together with the oath of who is
+// out that it followed in that term. Nobody is in a view without that oath, which
+// is given by SWEAR and AGREE. Bans go with ENTER, AGREE, GREET and VIEW; one that
+// does not hold is dropped and counted, and of a list no more than 16 such are
+// looked at.
 //
 // # Goroutines
 //
@@ -144,7 +152,9 @@
 //     who minds gives Start the edges of now.
 //   - Among equals any member may become the coordinator, which draws the keys
 //     and says who is in: a member that turns against the others can put them out.
-//   - An eviction that only the coordinator knew of when it died is forgotten.
+//   - An eviction that only the coordinator knew of when it died is forgotten; an
+//     admin's is not, which the admin remembers.
+//   - A ban holds wherever it is shown, for as long as anybody remembers it.
 //   - Where some pairs of members cannot reach each other while others can, a
 //     member that has lost the coordinator alone stays out until it reaches it.
 //   - A step that was asked for before a departure may still be given after it;

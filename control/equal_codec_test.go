@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,37 +22,67 @@ func sampleEqual(id uint32) Equal {
 	}
 }
 
-var equalCodecs = []codec{
-	frameOf("hello", Hello{77}, ParseHello, ""),
-	frameOf("here", Here{77, [8]byte{1, 2}, [16]byte{3}}, ParseHere, ""),
-	frameOf("charter", sampleCharter(), ParseCharter, ""),
-	frameOf("enter", Enter{ReceiveOnly, netip.MustParseAddrPort("10.0.0.7:7002"), []byte("me"), true, [][32]byte{{7}}}, ParseEnter, ""),
-	frameOf("entered", Entered{7, sampleCharter(), []byte("welcome")}, ParseEntered, ""),
-	frameOf("view", View{
-		Number: 5<<32 | 3, Coordinator: 2, Merged: true, State: Secret("state"), Add: []Equal{sampleEqual(4), sampleEqual(9)},
-		Remove: []uint32{3, 5}, Denied: [][32]byte{{8}},
-	}, ParseView, ""),
-	frameOf("full view", View{Number: firstView(1), Coordinator: 1, Full: true, State: Secret("s"), Add: []Equal{sampleEqual(1)}}, ParseView, ""),
-	frameOf("taken", Taken{firstView(2)}, ParseTaken, ""),
-	frameOf("use", Use{firstView(2)}, ParseUse, ""),
-	frameOf("claim", Claim{[16]byte{1}, 2, 3}, ParseClaim, ""),
-	frameOf("agree", Agree{2, [][32]byte{{3}}}, ParseAgree, ""),
-	frameOf("resume", Resume{[16]byte{1}, 3}, ParseResume, ""),
-	frameOf("greet", Greet{[16]byte{1}, [32]byte{2}, 3, 4, [][32]byte{{5}, {6}}}, ParseGreet, ""),
-	frameOf("move", Move{netip.MustParseAddrPort("10.0.0.7:7001"), [32]byte{1}}, ParseMove, ""),
-	frameOf("deny", Deny{Why: DenyRefused, Code: transport.WSAEACCES, Text: "out"}, ParseDeny, ""),
-	frameOf("deny elsewhere", Deny{Why: DenyElsewhere, Control: netip.MustParseAddrPort("10.0.0.7:7001"), Pin: [32]byte{1}}, ParseDeny, ""),
-	frameOf("part", Part{}, ParsePart, ""),
-	frameOf("evict", Evict{4}, ParseEvict, ""),
+func sampleBan(n byte) Ban {
+	return Ban{Session: [16]byte{n, 15: 1}, Term: 2, Pin: [32]byte{n, 31: 3}, By: Signature{n, 96: 4}, Oath: Signature{n, 96: 5}}
 }
 
-func TestEqualFramesBothWays(t *testing.T) {
+const banFields = "session 16, term 4, pin 32, signature of who banned 97, oath of who is out 97"
+
+var equalCodecs = []codec{
+	frameOf("hello", Hello{77}, ParseHello, "a packet in clear, no head: mark 1 = 4a; kind 1 = 1 HELLO; lot 8; zeros to 1200"),
+	frameOf("here", Here{77, [8]byte{1, 2}, [16]byte{3}}, ParseHere,
+		"a packet in clear, no head: mark 1 = 4a; kind 1 = 2 HERE; lot 8 (0: to the group); session 8; charter hash 16"),
+	frameOf("charter", sampleCharter(), ParseCharter, "no head: inside ENTERED, and hashed into every key. session 16; limit 2; admins: count 1, pin 32 each;\nparameters to the end, as in params.hex"),
+	frameOf("enter", Enter{ReceiveOnly, netip.MustParseAddrPort("10.0.0.7:7002"), []byte("me"), true, []Ban{sampleBan(7)}}, ParseEnter,
+		"length 4; type 1 = 32 ENTER; version 1; role 1; data address 18; comes from a merger 1 (0, 1);\ncaller data: 1 = 0 nil | 1, then length 4, bytes; bans: count 2, each "+banFields),
+	frameOf("entered", Entered{7, 3, sampleCharter(), []byte("welcome")}, ParseEntered,
+		"length 4; type 1 = 33 ENTERED; member id 4; term 4; charter: length 4, bytes as in charter.hex;\ncallee data: 1 = 0 nil | 1, then length 4, bytes"),
+	frameOf("view", View{
+		Number: 5<<32 | 3, Coordinator: 2, Merged: true, State: Secret("state"), Add: []Equal{sampleEqual(4), sampleEqual(9)},
+		Remove: []uint32{3, 5}, Denied: []Ban{sampleBan(8)},
+	}, ParseView, viewFields),
+	frameOf("full_view", View{Number: firstView(1), Coordinator: 1, Full: true, State: Secret("s"), Add: []Equal{sampleEqual(1)}}, ParseView, viewFields),
+	frameOf("taken", Taken{firstView(2)}, ParseTaken, "length 4; type 1 = 35 TAKEN; view 8"),
+	frameOf("use", Use{firstView(2)}, ParseUse, "length 4; type 1 = 36 USE; view 8"),
+	frameOf("claim", Claim{[16]byte{1}, 2, 3}, ParseClaim, "length 4; type 1 = 37 CLAIM; session 16; term 4; member id 4"),
+	frameOf("agree", Agree{2, Signature{9, 96: 8}, []Ban{sampleBan(3)}}, ParseAgree,
+		"length 4; type 1 = 38 AGREE; term 4; oath 97; bans: count 2, each "+banFields),
+	frameOf("resume", Resume{[16]byte{1}, 3}, ParseResume, "length 4; type 1 = 39 RESUME; session 16; member id 4"),
+	frameOf("greet", Greet{[16]byte{1}, [32]byte{2}, 3, 4, []Ban{sampleBan(5), sampleBan(6)}}, ParseGreet,
+		"length 4; type 1 = 40 GREET; session 16; charter hash 32; term 4; members 2; bans: count 2, each "+banFields),
+	frameOf("move", Move{netip.MustParseAddrPort("10.0.0.7:7001"), [32]byte{1}}, ParseMove, "length 4; type 1 = 41 MOVE; membership address 18; pin 32"),
+	frameOf("deny", Deny{Why: DenyRefused, Code: transport.WSAEACCES, Text: "out"}, ParseDeny, denyFields),
+	frameOf("deny_elsewhere", Deny{Why: DenyElsewhere, Control: netip.MustParseAddrPort("10.0.0.7:7001"), Pin: [32]byte{1}}, ParseDeny, denyFields),
+	frameOf("part", Part{}, ParsePart, "length 4; type 1 = 43 PART"),
+	frameOf("evict", Evict{sampleBan(4)}, ParseEvict, "length 4; type 1 = 44 EVICT; a ban: "+banFields),
+	frameOf("swear", Swear{Signature{1, 96: 2}}, ParseSwear, "length 4; type 1 = 45 SWEAR; oath 97"),
+}
+
+const (
+	viewFields = "length 4; type 1 = 34 VIEW; view 8 (term 4, serial 4); coordinator 4; flags 1 (1 full, 2 merged); epoch state: length 4, opaque;\n" +
+		"added: count 2, each id 4, pin 32, membership address 18, data address 18, role 1, caller data (1 = 0 nil | 1, then length 4, bytes);\n" +
+		"removed: count 2, each id 4; bans: count 2, each " + banFields
+	denyFields = "length 4; type 1 = 42 DENY; why 1 (1 elsewhere, 2 busy, 3 alive, 4 unknown, 5 refused); membership address 18 and pin 32 (1);\n" +
+		"Winsock code 4 (5); reason: length 2, UTF-8"
+)
+
+func TestEqualGoldenFramesBothWays(t *testing.T) {
 	for _, c := range equalCodecs {
-		got, err := c.parse(c.append(c.sample))
+		path := filepath.Join("testdata", "equals", c.name+".hex")
+		if *update {
+			if err := os.WriteFile(path, []byte(hexLines(c.name, c.fields, c.append(c.sample))), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		golden := readHex(t, path)
+		if got := c.append(c.sample); !bytes.Equal(got, golden) {
+			t.Errorf("%s: Append:\n%x, want\n%x", c.name, got, golden)
+		}
+		got, err := c.parse(golden)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		} else if d := cmp.Diff(c.sample, got, equal...); d != "" {
-			t.Errorf("%s (-want +got):\n%s", c.name, d)
+			t.Errorf("%s: Parse (-want +got):\n%s", c.name, d)
 		}
 	}
 }
@@ -124,6 +156,20 @@ func TestAnnouncedLengthsOfViewsAreHeldAgainstTheirLimit(t *testing.T) {
 	refused(t, "257 removed", c, crowd, FaultLimit)
 }
 
+func TestTheLongestListsOfBansFitWhereTheyAreTaken(t *testing.T) {
+	bans := make([]Ban, MaxDenied)
+	for what, n := range map[string]int{
+		"ENTER": len(Enter{Data: make([]byte, MaxEqualData), Denied: bans}.Append(nil)),
+		"GREET": len(Greet{Denied: bans}.Append(nil)),
+	} {
+		if n > askRoom+4 {
+			t.Errorf("%s has %d bytes, and %d are taken from who dials", what, n, askRoom)
+		}
+	}
+	c := equalCodecs[3]
+	refused(t, "257 bans", c, Enter{Addr: netip.MustParseAddrPort("10.0.0.7:7002"), Denied: append(bans, Ban{})}.Append(nil), FaultLimit)
+}
+
 func fuzzEqual[T interface{ Append([]byte) []byte }](f *testing.F, name string, parse func([]byte) (T, error)) {
 	for _, c := range equalCodecs {
 		if c.name == name {
@@ -162,3 +208,4 @@ func FuzzParseMove(f *testing.F)    { fuzzEqual(f, "move", ParseMove) }
 func FuzzParseDeny(f *testing.F)    { fuzzEqual(f, "deny", ParseDeny) }
 func FuzzParsePart(f *testing.F)    { fuzzEqual(f, "part", ParsePart) }
 func FuzzParseEvict(f *testing.F)   { fuzzEqual(f, "evict", ParseEvict) }
+func FuzzParseSwear(f *testing.F)   { fuzzEqual(f, "swear", ParseSwear) }

@@ -12,16 +12,17 @@ import (
 //	joiner      coordinator      member         coordinator A   coordinator B
 //	  ENTER -------->                              GREET <-------> GREET
 //	  <------ ENTERED                               |
-//	  <------ VIEW   VIEW ------>                   MOVE ---> its members,
-//	  TAKEN -------->  <---- TAKEN                            which ENTER at B
+//	  SWEAR -------->                               MOVE ---> its members,
+//	  <------ VIEW   VIEW ------>                             which ENTER at B
+//	  TAKEN -------->  <---- TAKEN
 //	  <------ USE     USE ------>
 //
 //	claimant    member           member who lost its link   coordinator
 //	  CLAIM ------>                   RESUME ---------------->
 //	  <----- AGREE                    <------------ VIEW, in full
 //
-// DENY answers ENTER, RESUME and CLAIM with no, PART says goodbye, EVICT asks
-// for an eviction. Frames come in order; a frame out of turn ends its link.
+// DENY answers ENTER, RESUME and CLAIM with no, PART says goodbye, EVICT brings
+// an admin's ban. Frames come in order; a frame out of turn ends its link.
 const (
 	TypeEnter   Type = 32
 	TypeEntered Type = 33
@@ -36,12 +37,13 @@ const (
 	TypeDeny    Type = 42
 	TypePart    Type = 43
 	TypeEvict   Type = 44
+	TypeSwear   Type = 45
 )
 
 // Limits of what frames between equals may carry.
 const (
 	MaxEqualData = 1 << 10 // caller or callee data
-	MaxDenied    = 1024    // fingerprints of who was evicted
+	MaxDenied    = 256     // bans
 )
 
 // Equal is one member, as all others know it.
@@ -84,19 +86,19 @@ type Enter struct {
 	Data  []byte         // caller data
 	Moved bool           // it comes from a session that merges into this one
 	// Denied is who was put out where it comes from.
-	Denied [][32]byte
+	Denied []Ban
 }
 
 // ENTER:
 //
-//	version(1) role(1) addr(18) moved(1) data(option) d(2) d times pin(32)
+//	version(1) role(1) addr(18) moved(1) data(option) bans
 
 // Append appends the whole frame to b.
 func (e Enter) Append(b []byte) []byte {
 	b, start := begin(b, TypeEnter)
 	b = appendAddrPort(append(b, Version, byte(e.Role)), e.Addr)
 	b = appendOption(appendFlag(b, e.Moved), e.Data)
-	return finish(appendPins(b, e.Denied), start)
+	return finish(appendBans(b, e.Denied), start)
 }
 
 // ParseEnter reads an ENTER. Data points into frame.
@@ -105,11 +107,11 @@ func ParseEnter(frame []byte) (Enter, error) {
 	s.version()
 	e := Enter{Role: s.role(), Addr: s.addrPort(), Moved: s.flag(), Data: s.option(MaxEqualData)}
 	s.check(e.Addr.Port() != 0 && !e.Addr.Addr().IsMulticast(), FaultValue)
-	denied := s.pins()
+	denied := s.bans()
 	if err := s.end(); err != nil {
 		return Enter{}, err
 	}
-	e.Denied = decodePins(denied)
+	e.Denied = decodeBans(denied)
 	return e, nil
 }
 
@@ -126,22 +128,22 @@ func (s *scan) flag() bool {
 	return f == 1
 }
 
-// Entered lets a joiner in: its id, what the session is, and what the
-// coordinator says to it. A full VIEW follows.
+// Entered will let a joiner in: its id, what the session is, in which term, and
+// what the coordinator says to it. A full VIEW follows its SWEAR.
 type Entered struct {
-	ID      uint32
-	Charter Charter
-	Data    []byte // callee data
+	ID, Term uint32
+	Charter  Charter
+	Data     []byte // callee data
 }
 
 // ENTERED:
 //
-//	id(4) length(4) charter data(option)
+//	id(4) term(4) length(4) charter data(option)
 
 // Append appends the whole frame to b.
 func (e Entered) Append(b []byte) []byte {
 	b, start := begin(b, TypeEntered)
-	b = binary.BigEndian.AppendUint32(b, e.ID)
+	b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, e.ID), e.Term)
 	b = appendBytes(b, e.Charter.Append(nil))
 	return finish(appendOption(b, e.Data), start)
 }
@@ -149,8 +151,8 @@ func (e Entered) Append(b []byte) []byte {
 // ParseEntered reads an ENTERED. Slices point into frame.
 func ParseEntered(frame []byte) (Entered, error) {
 	s := open(frame, TypeEntered)
-	e := Entered{ID: s.u32()}
-	s.check(e.ID != 0, FaultValue)
+	e := Entered{ID: s.u32(), Term: s.u32()}
+	s.check(e.ID != 0 && e.Term != 0, FaultValue)
 	raw := s.bytes(MaxCharter)
 	e.Data = s.option(MaxEqualData)
 	if err := s.end(); err != nil {

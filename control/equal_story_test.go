@@ -254,19 +254,6 @@ func TestRootedData_AnotherCoordinatorIsAnotherSession(t *testing.T) {
 	}
 }
 
-func TestN3_ADenialThatAJoinerBringsHoldsForThoseWhoJoinWithIt(t *testing.T) {
-	w := newTown(t, 12)
-	lead := w.join()
-	w.settle(time.Second, "founding", func() bool { return w.agree(lead) })
-	out := w.join()
-	teller := w.join()
-	teller.m.denied = append(teller.m.denied, out.pin) // from a session whose coordinator is no more
-	w.settle(5*time.Second, "turning it away", func() bool { return out.closed && w.allAgree() })
-	if !lead.m.isDenied(out.pin) {
-		t.Error("the coordinator does not know of it")
-	}
-}
-
 func TestALostLinkIsTakenUpAgainAndNothingChanges(t *testing.T) {
 	w := newTown(t, 13)
 	for range 3 {

@@ -24,13 +24,13 @@ type View struct {
 	State       Secret   // the epoch's state, opaque here
 	Add         []Equal  // by rising id
 	Remove      []uint32 // rising
-	Denied      [][32]byte
+	Denied      []Ban
 }
 
 // VIEW:
 //
 //	number(8) coordinator(4) flags(1): 1 full, 2 merged
-//	state(bytes) n(2) n times member, m(2) m times id(4), d(2) d times pin(32)
+//	state(bytes) n(2) n times member, m(2) m times id(4), bans
 
 // Append appends the whole frame to b.
 func (v View) Append(b []byte) []byte {
@@ -53,24 +53,7 @@ func (v View) Append(b []byte) []byte {
 	for _, id := range v.Remove {
 		b = binary.BigEndian.AppendUint32(b, id)
 	}
-	return finish(appendPins(b, v.Denied), start)
-}
-
-func appendPins(b []byte, pins [][32]byte) []byte {
-	b = binary.BigEndian.AppendUint16(b, uint16(len(pins)))
-	for _, p := range pins {
-		b = append(b, p[:]...)
-	}
-	return b
-}
-
-func (s *scan) pins() []byte { return s.take(s.count(uint32(s.u16()), MaxDenied) * 32) }
-
-func decodePins(raw []byte) (pins [][32]byte) {
-	for ; len(raw) > 0; raw = raw[32:] {
-		pins = append(pins, [32]byte(raw))
-	}
-	return pins
+	return finish(appendBans(b, v.Denied), start)
 }
 
 // ParseView reads a VIEW. Slices point into frame.
@@ -97,7 +80,7 @@ func ParseView(frame []byte) (View, error) {
 		last = id
 	}
 	s.check(!v.Full || len(remove) == 0, FaultValue)
-	denied := s.pins()
+	denied := s.bans()
 	if err := s.end(); err != nil {
 		return View{}, err
 	}
@@ -107,7 +90,7 @@ func ParseView(frame []byte) (View, error) {
 	for b := remove; len(b) > 0; b = b[4:] {
 		v.Remove = append(v.Remove, binary.BigEndian.Uint32(b))
 	}
-	v.Denied = decodePins(denied)
+	v.Denied = decodeBans(denied)
 	return v, nil
 }
 
@@ -167,8 +150,12 @@ func (r roster) apply(v *View) roster {
 		})
 	}
 	next = append(next, v.Add...)
-	slices.SortFunc(next, func(a, b Equal) int { return int(int64(a.ID) - int64(b.ID)) })
+	next.sort()
 	return next
+}
+
+func (r roster) sort() {
+	slices.SortFunc(r, func(a, b Equal) int { return int(int64(a.ID) - int64(b.ID)) })
 }
 
 // changed is who to add and to remove to come from r to next. An id that

@@ -74,29 +74,33 @@ func ParseClaim(frame []byte) (Claim, error) {
 	return c, nil
 }
 
-// Agree accepts a claim of that term, and says who was put out before.
+// Agree accepts a claim of that term, with an oath to the claimant, and says who
+// was put out before.
 type Agree struct {
 	Term   uint32
-	Denied [][32]byte
+	Oath   Signature
+	Denied []Ban
 }
 
-// AGREE: term(4) d(2) d times pin(32).
+// AGREE: term(4) oath(97) bans.
 
 // Append appends the whole frame to b.
 func (a Agree) Append(b []byte) []byte {
 	b, start := begin(b, TypeAgree)
-	return finish(appendPins(binary.BigEndian.AppendUint32(b, a.Term), a.Denied), start)
+	b = binary.BigEndian.AppendUint32(b, a.Term)
+	return finish(appendBans(append(b, a.Oath[:]...), a.Denied), start)
 }
 
 // ParseAgree reads an AGREE.
 func ParseAgree(frame []byte) (Agree, error) {
 	s := open(frame, TypeAgree)
 	a := Agree{Term: s.u32()}
-	denied := s.pins()
+	copy(a.Oath[:], s.take(len(a.Oath)))
+	denied := s.bans()
 	if err := s.end(); err != nil {
 		return Agree{}, err
 	}
-	a.Denied = decodePins(denied)
+	a.Denied = decodeBans(denied)
 	return a, nil
 }
 
@@ -133,10 +137,10 @@ type Greet struct {
 	Charter [32]byte
 	Term    uint32
 	Size    uint16
-	Denied  [][32]byte
+	Denied  []Ban
 }
 
-// GREET: session(16) charter(32) term(4) size(2) d(2) d times pin(32).
+// GREET: session(16) charter(32) term(4) size(2) bans.
 
 // Append appends the whole frame to b.
 func (m Greet) Append(b []byte) []byte {
@@ -144,7 +148,7 @@ func (m Greet) Append(b []byte) []byte {
 	b = append(append(b, m.Session[:]...), m.Charter[:]...)
 	b = binary.BigEndian.AppendUint32(b, m.Term)
 	b = binary.BigEndian.AppendUint16(b, m.Size)
-	return finish(appendPins(b, m.Denied), start)
+	return finish(appendBans(b, m.Denied), start)
 }
 
 // ParseGreet reads a GREET.
@@ -154,12 +158,12 @@ func ParseGreet(frame []byte) (Greet, error) {
 	copy(m.Session[:], s.take(16))
 	copy(m.Charter[:], s.take(32))
 	m.Term, m.Size = s.u32(), s.u16()
-	raw := s.pins()
+	raw := s.bans()
 	s.check(m.Term != 0 && m.Size != 0, FaultValue)
 	if err := s.end(); err != nil {
 		return Greet{}, err
 	}
-	m.Denied = decodePins(raw)
+	m.Denied = decodeBans(raw)
 	return m, nil
 }
 
@@ -204,7 +208,7 @@ func ParseMove(frame []byte) (Move, error) {
 // Denial is why an answer is no.
 type Denial uint8
 
-// The denials.
+// The bans.
 const (
 	DenyElsewhere Denial = 1 // not the coordinator; Control says who is
 	DenyBusy      Denial = 2 // in the middle of something: ask again
@@ -269,22 +273,4 @@ func (Part) Append(b []byte) []byte {
 func ParsePart(frame []byte) (Part, error) {
 	s := open(frame, TypePart)
 	return Part{}, s.end()
-}
-
-// Evict asks the coordinator to put a member out.
-type Evict struct{ ID uint32 }
-
-// EVICT: id(4).
-
-// Append appends the whole frame to b.
-func (e Evict) Append(b []byte) []byte {
-	b, start := begin(b, TypeEvict)
-	return finish(binary.BigEndian.AppendUint32(b, e.ID), start)
-}
-
-// ParseEvict reads an EVICT.
-func ParseEvict(frame []byte) (Evict, error) {
-	s := open(frame, TypeEvict)
-	e := Evict{s.u32()}
-	return e, s.end()
 }

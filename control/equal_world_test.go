@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"container/heap"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -179,16 +180,44 @@ func (w *town) join(change ...func(*MembershipConfig)) *home {
 			w.secrets++
 			return binary.BigEndian.AppendUint64(nil, w.secrets), nil
 		},
-		Seed: w.dice.Uint64(),
+		Seed: w.dice.Uint64(), Verify: verifyInTown,
 	}
 	for _, f := range change {
 		f(&c)
+	}
+	if c.Sign == nil {
+		c.Sign = signAs(c.Self.Pin)
 	}
 	w.homes = append(w.homes, h)
 	h.m = NewMembership(w.now, c)
 	h.m.Advance(w.now)
 	w.drain(h)
 	return h
+}
+
+// signAs makes signatures as a town knows them: who signed, and a hash that
+// nobody else makes there.
+func signAs(pin [32]byte) func([]byte) (Signature, error) {
+	return func(text []byte) (s Signature, _ error) {
+		copy(s[:], pin[:])
+		h := sha256.Sum256(append(append([]byte("town"), pin[:]...), text...))
+		copy(s[32:], h[:])
+		return s, nil
+	}
+}
+
+func verifyInTown(text []byte, s Signature) (pin [32]byte, ok bool) {
+	pin = [32]byte(s[:32])
+	want, _ := signAs(pin)(text)
+	return pin, s == want
+}
+
+// banOf is a true ban.
+func banOf(session [16]byte, term uint32, by, out [32]byte) Ban {
+	b := Ban{Session: session, Term: term, Pin: out}
+	b.By, _ = signAs(by)(b.Text())
+	b.Oath, _ = signAs(out)(OathText(session, term, by))
+	return b
 }
 
 func (w *town) charter() Charter {

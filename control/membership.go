@@ -1,7 +1,6 @@
 package control
 
 import (
-	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -21,6 +20,11 @@ type MembershipConfig struct {
 	// Key draws the keys of a view: from fresh randomness, or by a step that all
 	// who have the keys before could take. It is called in the order of numbers.
 	Key func(c Charter, number ViewNumber, fresh bool, ids []uint32) (Secret, error)
+	// Sign signs with this member's key. Verify reports whose key, by its
+	// fingerprint, signed a text. They may be slow: a member makes a signature for
+	// each term and each denial, and checks one or two for each denial it hears of.
+	Sign   func(text []byte) (Signature, error)
+	Verify func(text []byte, s Signature) (pin [32]byte, ok bool)
 
 	// Silence is how long a member may say nothing. Zero means 2 s.
 	Silence time.Duration
@@ -51,7 +55,8 @@ const (
 	following
 	claiming
 	leading
-	succeeding // claiming is over, and a session of its own begins in an instant
+	parting    // the session is about to end for this member: what is on its way in it may arrive
+	succeeding // and a session of its own begins in an instant
 	departed
 )
 
@@ -74,7 +79,7 @@ type Membership struct {
 	using    ViewNumber // and of the one whose keys are in use
 	lead     uint32     // whose view it is
 	roster   roster
-	denied   [][32]byte
+	bans     []Ban // each of them proven, see membership_deny.go
 
 	links map[uint32]*link
 	conns uint32
@@ -83,7 +88,7 @@ type Membership struct {
 	up     upState
 	claim  claimState
 	chair  chairState
-	heir   heir
+	going  going
 	greets map[netip.AddrPort]*encounter
 }
 
@@ -93,6 +98,7 @@ type MembershipStats struct {
 	Malformed                    uint64 // plain packets that are none of ours
 	Views, Claims, Moves         uint64 // taken up; made; into other sessions
 	Refused                      uint64 // who asked to be let in and was not
+	Bans, Undue                  uint64 // of others: taken; dropped, since nobody who may had signed them
 	Pauses                       uint64 // times this side slept through its beats
 	Datagrams, Bytes             uint64 // sent on links
 	Faults                       Faults
@@ -143,6 +149,7 @@ const (
 	EqualEntered EqualEventKind = iota + 1 // in a session: Charter, ID, Data, Founded; EqualViewed follows
 	EqualViewed                            // a view: take up the keys of State, open under them: Number, Roster, Added, Removed, Lead
 	EqualUsing                             // seal under the keys of Number from now on
+	EqualParting                           // EqualMoving follows in a moment: seal nothing new until EqualUsing of the next session: Removed are gone already, Text
 	EqualMoving                            // out of the session, on the way into another; EqualEntered follows: Text
 	EqualClosed                            // it is over; nothing follows: Code, Text
 )
@@ -186,6 +193,21 @@ func (m *Membership) Stats() MembershipStats { return m.stats }
 // EqualMoving, before anything else.
 func (m *Membership) Rehome(data netip.AddrPort) { m.c.Self.Addr = data }
 
+// Resettle begins anew from other sockets: the ones before hear nothing any more.
+// This member is out of its session and looks for it, as Rehome says where data is
+// heard. control is where it hears membership.
+func (m *Membership) Resettle(now time.Time, control netip.AddrPort, why string) {
+	m.wake(now)
+	if m.standing == departed {
+		return
+	}
+	m.c.Self.Control = control
+	m.forget(now, why)
+	m.seek = seekState{}
+	m.search(now)
+	m.flush(now)
+}
+
 // Coordinator is the member whose view this is; 0 while there is none.
 func (m *Membership) Coordinator() uint32 { return m.lead }
 
@@ -216,28 +238,6 @@ func (m *Membership) Over() bool {
 	return m.standing == departed && len(m.links) == 0 && len(m.out) == 0
 }
 
-// Evict puts a member out for good: its key is never let in again. The
-// coordinator may, and those whom the charter names.
-func (m *Membership) Evict(now time.Time, id uint32) error {
-	m.wake(now)
-	e := m.roster.find(id)
-	switch {
-	case e == nil || m.standing == seeking || m.standing == arriving || m.standing == departed:
-		return &transport.Error{Op: "evict", Code: transport.WSAENOTCONN, Err: errors.New("there is no such member")}
-	case id == m.id:
-		return invalid("a member that is to go leaves; it does not evict itself")
-	case m.standing == leading:
-		return m.evict(now, id)
-	case !slices.Contains(m.charter.Admins, m.c.Self.Pin):
-		return &transport.Error{Op: "evict", Code: transport.WSAEACCES, Err: errors.New("only the coordinator evicts, and whom the charter names as admins")}
-	case m.up.link == nil || !m.up.link.open():
-		return &transport.Error{Op: "evict", Code: transport.WSATRY_AGAIN, Err: errors.New("there is no coordinator just now")}
-	}
-	m.up.link.pipe.Write(Evict{id}.Append(nil))
-	m.flush(now)
-	return nil
-}
-
 // wake notes the time. A side that slept through its own beats cannot blame
 // others for silence: what they said waits in its sockets.
 func (m *Membership) wake(now time.Time) {
@@ -261,22 +261,11 @@ func (m *Membership) wake(now time.Time) {
 	}
 }
 
-func (m *Membership) isDenied(pin [32]byte) bool { return slices.Contains(m.denied, pin) }
-
-// deny adds to the list of who is never let in again.
-func (m *Membership) deny(pins ...[32]byte) {
-	for _, p := range pins {
-		if len(m.denied) < MaxDenied && !m.isDenied(p) {
-			m.denied = append(m.denied, p)
-		}
-	}
-}
-
 // adopt takes a view up and tells of it.
 func (m *Membership) adopt(v *View, next roster) {
 	added, removed := m.roster.changed(next)
 	m.roster, m.number, m.lead = next, v.Number, v.Coordinator
-	m.deny(v.Denied...)
+	m.believe(v.Denied, MaxDenied)
 	m.stats.Views++
 	m.tell(EqualEvent{
 		Kind: EqualViewed, Number: v.Number, State: v.State, Lead: v.Coordinator, Merged: v.Merged,

@@ -114,14 +114,7 @@ func (m *Membership) begin(now time.Time, term uint32, seats map[uint32]*link) {
 			m.farewell(now, l, bytes.Clone(word))
 		}
 	}
-	m.forget(now, "the coordinator is gone, and with it the order or the root of data")
-	m.standing, m.heir = succeeding, heir{c, term} // once the shell has said where data is heard now
-}
-
-// heir is the session that succeeds another one.
-type heir struct {
-	charter Charter
-	term    uint32
+	m.part(now, going{why: "the coordinator is gone, and with it the order or the root of data", founds: true, charter: c, term: term, with: 1 + len(seats)})
 }
 
 // answered counts an answer to a claim, or that there will be none.
@@ -147,8 +140,15 @@ func (m *Membership) onAgree(now time.Time, l *link, a Agree) error {
 	if m.standing != claiming || a.Term != m.claim.term || l.spoke {
 		return FaultState
 	}
-	m.deny(a.Denied...) // nobody it names is taken into the next view, see succeed
-	m.answered(now, l, true)
+	if !m.sworn(a.Oath, a.Term, l.pin) {
+		return FaultValue
+	}
+	l.oath = a.Oath
+	if m.believe(a.Denied, MaxDenied) {
+		m.over(now, transport.WSAEACCES, putOutElsewhere)
+		return nil
+	}
+	m.answered(now, l, true) // nobody who is out is taken into the next view, see succeed
 	return nil
 }
 
@@ -178,6 +178,8 @@ func (m *Membership) onClaim(now time.Time, l *link, c Claim) error {
 		return nil
 	case m.id == 0 || c.Session != m.charter.Session || e == nil || e.Pin != l.pin || c.Term >= lastTerm:
 		return m.refuse(now, l, Deny{Why: DenyUnknown})
+	case m.standing == parting || m.standing == succeeding:
+		return m.refuse(now, l, Deny{Why: DenyBusy})
 	case m.standing == leading && c.Term <= m.number.Term():
 		return m.refuse(now, l, Deny{Why: DenyElsewhere, Control: m.c.Self.Control, Pin: m.c.Self.Pin})
 	case m.standing == leading:
@@ -193,12 +195,16 @@ func (m *Membership) onClaim(now time.Time, l *link, c Claim) error {
 	case m.up.suspect.IsZero() && m.up.promise == 0 && now.Sub(m.upHeard()) < m.c.Silence/2:
 		return m.refuse(now, l, Deny{Why: DenyAlive})
 	}
+	oath, err := m.swear(m.charter.Session, c.Term, l.pin)
+	if err != nil {
+		return m.refuse(now, l, Deny{Why: DenyBusy})
+	}
 	if old := m.up.link; old != nil {
 		m.hang(old)
 	}
 	l.use = linkUp
 	l.pipe.Expect(MaxFrame) // views come
 	m.up = upState{link: l, heard: now, promise: c.Term}
-	l.pipe.Write(Agree{c.Term, m.denied}.Append(nil))
+	l.pipe.Write(Agree{c.Term, oath, m.bans}.Append(nil))
 	return nil
 }

@@ -20,7 +20,7 @@ func (m *Membership) lostUp(now time.Time, l *link, refused bool) {
 	switch {
 	case m.standing == arriving && l == m.seek.link:
 		m.notThere(now, refused)
-	case l == m.up.link:
+	case m.standing == following && l == m.up.link:
 		if l.pipe != nil {
 			m.up.heard = l.pipe.Heard()
 		}
@@ -170,15 +170,8 @@ func (m *Membership) onMove(now time.Time, l *link, v Move) error {
 		return FaultState
 	}
 	l.closing = now.Add(partWait)
-	m.move(now, v, "the session merges into another")
+	m.part(now, going{why: mergesElsewhere, to: v})
 	return nil
-}
-
-// move leaves this session for another one, where the members get new ids.
-func (m *Membership) move(now time.Time, v Move, why string) {
-	m.forget(now, why)
-	m.seek = seekState{moved: true}
-	m.enter(now, v.Control, v.Pin)
 }
 
 // onDeny is an answer of no.

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"net/netip"
-	"slices"
 	"time"
-
-	"github.com/joinleaf/joinleaf/transport"
 )
 
 // encounter is another coordinator on this group, as seen from here.
@@ -101,7 +98,7 @@ func (m *Membership) sayGreet(l *link) {
 		return
 	}
 	l.greet = &Greet{
-		Session: m.charter.Session, Charter: m.hash, Term: m.number.Term(), Size: uint16(len(m.roster)), Denied: m.denied,
+		Session: m.charter.Session, Charter: m.hash, Term: m.number.Term(), Size: uint16(len(m.roster)), Denied: m.bans,
 	}
 	l.pipe.Write(l.greet.Append(nil))
 }
@@ -122,30 +119,16 @@ func (m *Membership) onGreet(now time.Time, l *link, g Greet) error {
 	switch {
 	case m.isDenied(l.pin):
 		return nil // it hears from our list that it is out
-	case slices.Contains(g.Denied, m.c.Self.Pin):
-		m.over(now, transport.WSAEACCES, putOutElsewhere)
-		return nil
 	case g.Session == own.Session && g.Charter != own.Charter, g.Term >= lastTerm:
 		m.greeted(now, l.addr, greetNever)
 		return nil
+	case m.unite(now, g.Denied) || m.isDenied(l.pin):
+		return nil
 	case own.beats(m.c.Self.Pin, g, l.pin):
-		m.unite(now, g.Denied)
 		return nil
 	}
 	m.yield(now, Move{l.addr, l.pin})
 	return nil
-}
-
-const putOutElsewhere = "put out of the session by its other part"
-
-// unite takes another session's list of who is out.
-func (m *Membership) unite(now time.Time, denied [][32]byte) {
-	m.deny(denied...)
-	for _, e := range slices.Clone(m.roster) {
-		if e.ID != m.id && m.isDenied(e.Pin) {
-			m.putOut(now, e)
-		}
-	}
 }
 
 // yield sends all members to the other session and goes there too.
@@ -156,5 +139,5 @@ func (m *Membership) yield(now time.Time, to Move) {
 			m.farewell(now, l, bytes.Clone(word))
 		}
 	}
-	m.move(now, to, "the session merges into another")
+	m.part(now, going{why: mergesElsewhere, to: to})
 }

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
@@ -21,14 +20,19 @@ type chairState struct {
 	state   Secret               // of the last view
 	member  map[uint32]*link     // of members, where there is one
 	heard   map[uint32]time.Time // of members without: when they last were
+	sworn   map[uint32]Signature // their oaths
 	hereAt  time.Time
 	answers int // to strangers, in the second that began at since
 	since   time.Time
+
+	with  int       // members without whom no keys are used: what is sent is owed to who is in
+	alone time.Time // they are from then on
 }
 
 type joiner struct {
 	link *link
 	as   Equal
+	oath Signature
 }
 
 // mayAnswer is the limit of answers to strangers.
@@ -43,6 +47,18 @@ func (c *chairState) mayAnswer(now time.Time) bool {
 // takeChair makes this member the coordinator of a term, with these members,
 // and the links to them.
 func (m *Membership) takeChair(now time.Time, term uint32, with roster, seats map[uint32]*link) {
+	m.sit(now, term, with)
+	for _, e := range with {
+		if l := seats[e.ID]; l != nil {
+			m.seat(l, e.ID)
+			m.chair.sworn[e.ID] = l.oath
+		}
+	}
+	m.tellView(now, firstView(term), with, true)
+	m.announce(now)
+}
+
+func (m *Membership) sit(now time.Time, term uint32, with roster) {
 	m.standing = leading
 	last := m.id
 	for _, r := range []roster{m.roster, with} {
@@ -54,15 +70,8 @@ func (m *Membership) takeChair(now time.Time, term uint32, with roster, seats ma
 		last += MaxEquals // who came in by views that were not heard of here
 	}
 	m.chair = chairState{
-		nextID: last + 1, member: make(map[uint32]*link), heard: make(map[uint32]time.Time), hereAt: now, prior: m.number,
+		nextID: last + 1, member: make(map[uint32]*link), heard: make(map[uint32]time.Time), sworn: make(map[uint32]Signature), hereAt: now, prior: m.number,
 	}
-	for _, e := range with {
-		if l := seats[e.ID]; l != nil {
-			m.seat(l, e.ID)
-		}
-	}
-	m.tellView(now, firstView(term), with, true)
-	m.announce(now)
 }
 
 func (m *Membership) announce(now time.Time) {
@@ -99,11 +108,11 @@ func (m *Membership) sendView(l *link, v View) {
 		var removed roster
 		v.Add, removed = c.before.changed(m.roster)
 		v.Remove = removed.ids()
-		v.Denied = m.denied[min(l.deny, len(m.denied)):]
+		v.Denied = m.bans[min(l.bans, len(m.bans)):]
 	} else {
-		v.Full, v.Add, v.Denied = true, m.roster, m.denied
+		v.Full, v.Add, v.Denied = true, m.roster, m.bans
 	}
-	l.told, l.deny = v.Number, len(m.denied)
+	l.told, l.bans = v.Number, len(m.bans)
 	l.pipe.Write(v.Append(nil))
 }
 
@@ -122,10 +131,25 @@ func (m *Membership) maybeUse(now time.Time) {
 		}
 	}
 	c.useAt = time.Time{}
+	if len(m.roster) < c.with { // a session that succeeds another one begins with all who come along
+		return
+	}
+	c.with = 0
 	m.useKeys(m.number)
 	for _, e := range m.roster {
 		if l := c.member[e.ID]; l != nil {
 			l.pipe.Write(Use{m.number}.Append(nil))
+		}
+	}
+}
+
+// expectOn begins with those who have come in time.
+func (m *Membership) expectOn(now time.Time) {
+	c := &m.chair
+	if c.with > 0 && !now.Before(c.alone) {
+		c.with = 0
+		if c.useAt.IsZero() {
+			c.useAt = now
 		}
 	}
 }
@@ -154,11 +178,11 @@ func (m *Membership) nextView(now time.Time) {
 			continue
 		}
 		next = append(next, j.as)
-		c.member[j.as.ID] = j.link
-		j.link.pipe.Write(Entered{j.as.ID, m.charter, m.c.Callee}.Append(nil))
+		c.member[j.as.ID], c.sworn[j.as.ID] = j.link, j.oath
 		came = true
 	}
 	c.joiners, c.gone, c.viewAt = nil, nil, time.Time{}
+	next.sort() // who was given an id first may have sworn later
 	if fresh || came {
 		m.tellView(now, m.number+1, next, fresh)
 	}
@@ -175,32 +199,12 @@ func (m *Membership) depart(now time.Time, id uint32, gather time.Duration) {
 		}
 	}
 	delete(c.heard, id)
+	delete(c.sworn, id)
 	if !slices.Contains(c.gone, id) {
 		c.gone = append(c.gone, id)
 	}
 	m.want(now, gather)
 }
-
-// evict puts a member out and remembers its key.
-func (m *Membership) evict(now time.Time, id uint32) error {
-	if len(m.denied) >= MaxDenied {
-		return &transport.Error{Op: "evict", Code: transport.WSAENOBUFS}
-	}
-	e := m.roster.find(id)
-	m.deny(e.Pin)
-	m.putOut(now, *e)
-	m.flush(now)
-	return nil
-}
-
-func (m *Membership) putOut(now time.Time, e Equal) {
-	if l := m.chair.member[e.ID]; l != nil {
-		m.farewell(now, l, denyEvicted)
-	}
-	m.depart(now, e.ID, 0)
-}
-
-var denyEvicted = Deny{Why: DenyRefused, Code: transport.WSAEACCES, Text: "this member was put out of the session"}.Append(nil)
 
 // refuse answers no and lets the link go.
 func (m *Membership) refuse(now time.Time, l *link, d Deny) error {
@@ -211,61 +215,15 @@ func (m *Membership) refuse(now time.Time, l *link, d Deny) error {
 
 // notHere sends somebody to the coordinator, if there is one.
 func (m *Membership) notHere(now time.Time, l *link) error {
+	return m.refuse(now, l, m.elsewhereWord())
+}
+
+func (m *Membership) elsewhereWord() Deny {
 	if e := m.roster.find(m.lead); e != nil && m.standing == following && m.up.suspect.IsZero() {
-		return m.refuse(now, l, Deny{Why: DenyElsewhere, Control: e.Control, Pin: e.Pin})
+		return Deny{Why: DenyElsewhere, Control: e.Control, Pin: e.Pin}
 	}
-	return m.refuse(now, l, Deny{Why: DenyBusy})
+	return Deny{Why: DenyBusy}
 }
-
-// onEnter lets somebody in, in the next view.
-func (m *Membership) onEnter(now time.Time, l *link, e Enter) error {
-	c := &m.chair
-	switch {
-	case m.isDenied(l.pin):
-		m.stats.Refused++
-		m.farewell(now, l, denyEvicted)
-		return nil
-	case m.standing != leading:
-		return m.notHere(now, l)
-	case len(m.roster)+len(c.joiners)-len(c.gone) >= int(m.charter.Limit):
-		return m.refuse(now, l, Deny{Why: DenyRefused, Code: transport.WSAECONNREFUSED, Text: "the session has as many members as it may"})
-	case l.pin == m.c.Self.Pin:
-		return m.refuse(now, l, Deny{Why: DenyBusy})
-	}
-	if slices.Contains(e.Denied, m.c.Self.Pin) {
-		m.over(now, transport.WSAEACCES, putOutElsewhere)
-		return nil
-	}
-	m.unite(now, e.Denied)
-	if old := m.roster.byPin(l.pin); old != nil && !slices.Contains(c.gone, old.ID) {
-		m.supersede(now, old.ID) // it has begun anew, whatever it was before
-	}
-	c.joiners = slices.DeleteFunc(c.joiners, func(j joiner) bool {
-		if j.link.pin == l.pin {
-			m.hang(j.link) // else one key could hold any number of links
-		}
-		return j.link.pin == l.pin
-	})
-	l.use, l.id = linkMember, c.nextID
-	c.nextID++
-	as := Equal{ID: l.id, Pin: l.pin, Control: l.addr, Addr: e.Addr, Role: e.Role, Data: bytes.Clone(e.Data)}
-	c.joiners = append(c.joiners, joiner{l, as})
-	c.merged = c.merged || e.Moved
-	m.want(now, joinGather)
-	return nil
-}
-
-// supersede takes a member out whose key has come in anew. It is told for good:
-// were it another process with the same key, the two would throw each other out
-// for ever.
-func (m *Membership) supersede(now time.Time, id uint32) {
-	if l := m.chair.member[id]; l != nil && l.open() {
-		m.farewell(now, l, denyTwice)
-	}
-	m.depart(now, id, 0)
-}
-
-var denyTwice = Deny{Why: DenyRefused, Code: transport.WSAEADDRINUSE, Text: "another process came in with the same key; each needs one of its own"}.Append(nil)
 
 // onResume gives a member that lost its link another one, and the view.
 func (m *Membership) onResume(now time.Time, l *link, r Resume) error {
@@ -284,7 +242,7 @@ func (m *Membership) onResume(now time.Time, l *link, r Resume) error {
 	}
 	m.seat(l, r.ID)
 	m.sendView(l, m.view())
-	if m.using == m.number {
+	if m.using == m.number { // else it hears with the others
 		l.pipe.Write(Use{m.number}.Append(nil))
 	}
 	return nil
@@ -292,7 +250,7 @@ func (m *Membership) onResume(now time.Time, l *link, r Resume) error {
 
 // seat makes a link a member's.
 func (m *Membership) seat(l *link, id uint32) {
-	l.use, l.id, l.told, l.taken, l.deny = linkMember, id, 0, 0, 0
+	l.use, l.id, l.told, l.taken, l.bans = linkMember, id, 0, 0, 0
 	m.chair.member[id] = l
 	delete(m.chair.heard, id)
 }
@@ -304,22 +262,6 @@ func (m *Membership) onTaken(now time.Time, l *link, t Taken) error {
 	l.taken = max(l.taken, t.Number)
 	if m.standing == leading {
 		m.maybeUse(now)
-	}
-	return nil
-}
-
-func (m *Membership) onEvict(now time.Time, l *link, e Evict) error {
-	if m.standing != leading || !slices.Contains(m.charter.Admins, l.pin) {
-		return FaultState
-	}
-	if e.ID == m.id {
-		m.deny(m.c.Self.Pin)
-		m.over(now, transport.WSAEACCES, "put out by an admin")
-		return nil
-	}
-	if t := m.roster.find(e.ID); t != nil && len(m.denied) < MaxDenied {
-		m.deny(t.Pin)
-		m.putOut(now, *t)
 	}
 	return nil
 }
@@ -338,6 +280,7 @@ func (m *Membership) leadOn(now time.Time) {
 	if !now.Before(c.hereAt) {
 		m.announce(now)
 	}
+	m.expectOn(now)
 	m.maybeUse(now)
 	m.nextView(now)
 	m.encounters(now)
@@ -370,6 +313,9 @@ func (m *Membership) leadDue() time.Time {
 		if e.ID != m.id && !slices.Contains(c.gone, e.ID) {
 			due = earlier(due, m.memberHeard(e.ID).Add(m.c.Silence))
 		}
+	}
+	if c.with > 0 {
+		due = earlier(due, c.alone)
 	}
 	return earlier(due, m.encounterDue())
 }

@@ -31,9 +31,11 @@ type link struct {
 	id    uint32     // linkMember, linkClaim: whose it is
 	told  ViewNumber // linkMember: the view that was sent last
 	taken ViewNumber // and the one that was taken last
-	deny  int        // denials that were sent
+	bans  int        // that were sent
 	greet *Greet     // linkGreet: what was sent
 	spoke bool       // linkClaim: it has answered
+	oath  Signature  // linkClaim: of who agreed
+	asks  *Enter     // linkNew: what it asked for, until it has sworn
 }
 
 func (l *link) open() bool { return l.pipe != nil && l.closing.IsZero() }
@@ -47,6 +49,7 @@ const (
 	useWait      = 300 * time.Millisecond // for members to take a view
 	joinGather   = 20 * time.Millisecond  // for joiners to come into one view
 	partGather   = 30 * time.Millisecond  // for departures to
+	expectWait   = time.Second            // for who agreed to a session to enter it
 	claimWait    = 700 * time.Millisecond // for agreement to a claim
 	resumeWait   = 300 * time.Millisecond // between tries to take a membership up again
 	hereEvery    = time.Second            // between a coordinator's announcements
@@ -192,6 +195,10 @@ func (m *Membership) frame(now time.Time, l *link, frame []byte) error {
 		return nil
 	}
 	switch t := TypeOf(frame); {
+	case t == TypeSwear && l.use == linkNew && l.asks != nil:
+		return take(now, l, frame, ParseSwear, m.onSwear)
+	case l.asks != nil: // nothing else comes first
+		return FaultState
 	case t == TypeEnter && l.use == linkNew:
 		return take(now, l, frame, ParseEnter, m.onEnter)
 	case t == TypeResume && l.use == linkNew:

@@ -89,17 +89,21 @@ func (m *Membership) found(now time.Time) {
 		return
 	}
 	m.seek.moved = false
-	m.preside(now, c, 1)
+	m.preside(now, c, 1, 1)
 }
 
-// preside makes this member the first of a session.
-func (m *Membership) preside(now time.Time, c Charter, term uint32) {
-	m.charter, m.hash = c.clone(), c.Hash()
+// preside makes this member the first of a session that begins once so many
+// members are in.
+func (m *Membership) preside(now time.Time, c Charter, term uint32, members int) {
+	m.under(c.clone())
 	m.id = 1
 	self := m.c.Self
 	self.ID = m.id
 	m.tell(EqualEvent{Kind: EqualEntered, Charter: m.charter, ID: m.id, Founded: true})
-	m.takeChair(now, term, roster{self}, nil)
+	m.sit(now, term, roster{self})
+	m.chair.with, m.chair.alone = members, now.Add(expectWait)
+	m.tellView(now, firstView(term), roster{self}, true)
+	m.announce(now)
 }
 
 // Plain takes a packet from the membership port that is in no channel.
@@ -159,7 +163,7 @@ func (m *Membership) enter(now time.Time, at netip.AddrPort, pin [32]byte) {
 // ask says what a link to the coordinator was dialled for.
 func (m *Membership) ask(l *link) {
 	if m.standing == arriving {
-		l.pipe.Write(Enter{m.c.Self.Role, m.c.Self.Addr, m.c.Self.Data, m.seek.moved, m.denied}.Append(nil))
+		l.pipe.Write(Enter{m.c.Self.Role, m.c.Self.Addr, m.c.Self.Data, m.seek.moved, m.bans}.Append(nil))
 		return
 	}
 	l.pipe.Write(Resume{m.charter.Session, m.id}.Append(nil))
@@ -194,9 +198,15 @@ func (m *Membership) onEntered(now time.Time, l *link, e Entered) error {
 	if m.standing != arriving || m.seek.entered != nil || l != m.seek.link {
 		return FaultState
 	}
+	oath, err := m.swear(e.Charter.Session, e.Term, l.pin)
+	if err != nil {
+		m.over(now, transport.CodeOf(err), "this member could not sign that it follows: "+err.Error())
+		return nil
+	}
 	e.Charter = e.Charter.clone()
 	e.Data = append([]byte(nil), e.Data...)
 	m.seek.entered = &e
+	l.pipe.Write(Swear{oath}.Append(nil))
 	return nil
 }
 
@@ -206,14 +216,15 @@ func (m *Membership) firstView(now time.Time, l *link, v *View) error {
 	if e == nil || !v.Full {
 		return FaultState
 	}
-	if v.Number.Term() >= lastTerm {
-		return FaultValue // nobody could ever take over
+	if v.Number.Term() >= lastTerm || v.Number.Term() != e.Term {
+		return FaultValue // nobody could ever take over; or it is not what was sworn to
 	}
 	next := roster(nil).apply(v)
 	if own := next.find(e.ID); own == nil || own.Pin != m.c.Self.Pin || next.find(v.Coordinator) == nil || next.find(v.Coordinator).Pin != l.pin {
 		return FaultValue
 	}
-	m.charter, m.hash, m.id = e.Charter, e.Charter.Hash(), e.ID
+	m.under(e.Charter)
+	m.id = e.ID
 	m.standing = following
 	m.up = upState{link: l, heard: now}
 	m.seek = seekState{}

@@ -19,8 +19,10 @@ func (m *Membership) Advance(now time.Time) {
 		m.claimOn(now)
 	case leading:
 		m.leadOn(now)
+	case parting:
+		m.partOn(now)
 	case succeeding:
-		m.preside(now, m.heir.charter, m.heir.term)
+		m.preside(now, m.going.charter, m.going.term, m.going.with)
 	}
 	m.flush(now)
 }
@@ -72,6 +74,8 @@ func (m *Membership) NextTimeout() time.Time {
 		due = earlier(due, m.claim.until)
 	case leading:
 		due = earlier(due, m.leadDue())
+	case parting:
+		due = earlier(due, m.going.until)
 	case succeeding:
 		due = m.last
 	}

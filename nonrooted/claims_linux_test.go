@@ -96,6 +96,7 @@ func TestClaim_TheCoordinatorIsKilledMidStream(t *testing.T) {
 }
 
 func TestClaim_ACoordinatorThatWasStoppedComesBackAsAMember(t *testing.T) {
+	t.Parallel() // it sleeps for most of its time
 	c := newCrowdOf(t, 4, 0, task{Size: 100, Count: 1, Linger: true})
 	var lead *proc
 	for _, p := range c.procs {

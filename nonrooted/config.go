@@ -75,8 +75,8 @@ type Config struct {
 	// Ordered gives all members the messages of all senders in one order, which the
 	// coordinator tells: see transport/session. Data is nonrooted and all streams
 	// reliable, all members send and receive, and their own messages come back to
-	// them. When the coordinator goes, a session that succeeds this one begins: at
-	// its edge some may have had messages that others are told they missed.
+	// them. When the coordinator goes, a session that succeeds this one begins; what
+	// has no place by then is missed by all: see the package's guide.
 	Ordered bool
 	// Plane is the data plane.
 	Plane DataPlane
@@ -121,7 +121,8 @@ type Config struct {
 	// FoundAfter is how long a session is looked for before this member founds
 	// one. Zero is 600 ms.
 	FoundAfter time.Duration
-	// JoinTimeout bounds Join. Zero is 30 s.
+	// JoinTimeout bounds Join, and how long an interface that was deleted is waited
+	// for. Zero is 30 s.
 	JoinTimeout time.Duration
 	// Logger hears of state changes. nil is silence.
 	Logger *slog.Logger

@@ -29,26 +29,62 @@ type Message struct {
 // root to whom that says. It waits while the slowest member's credit, or the
 // rate, allows no more, and between two sessions; a done ctx ends only that
 // wait. Alone in a session it succeeds and reaches nobody (R243).
+//
+// That it succeeds means that the session that this member is in has the message,
+// for those who are in it. Where that session ends while Send waits, the message is
+// sent in the one that follows, once. What it had taken and others had not received
+// when it ended is lost: they are told by Message.Missed, and Drain fails.
 func (p *Peer) Send(ctx context.Context, b []byte) error { return p.SendStream(ctx, 0, b) }
 
 // SendStream is Send on one of the session's streams.
 func (p *Peer) SendStream(ctx context.Context, st flow.Stream, b []byte) error {
-	pl, err := p.current(ctx, "send")
-	if err != nil {
+	for {
+		pl, err := p.current(ctx, "send")
+		if err != nil {
+			return err
+		}
+		switch err := pl.send(ctx, st, b); {
+		case err == nil:
+			if p.c.Loopback && !pl.charter.Params.Ordered { // an order gives them back by itself
+				p.own.add(pl, st, b)
+			}
+			return nil
+		case !pl.paused.Load() || ctx.Err() != nil:
+			return err
+		case p.Err() != nil:
+			return p.ended("send")
+		} // the session ends, not the membership: the next one has it
+	}
+}
+
+// atOnce is done: who waits with it does not wait.
+var atOnce = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// send gives a message to the engine as long as the plane lives. No error: it was
+// taken before the plane ended.
+func (pl *plane) send(ctx context.Context, st flow.Stream, b []byte) error {
+	pl.gate.RLock()
+	defer pl.gate.RUnlock()
+	if pl.paused.Load() {
+		return errEnded
+	}
+	err := pl.s.Send(atOnce, st, b)
+	if err == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}
-	switch err := pl.s.Send(ctx, st, b); {
-	case pl.over.Load() && p.Err() != nil:
-		return p.ended("send") // whatever waited goes on when all is over, and reaches nobody
-	case pl.over.Load() && errors.Is(err, net.ErrClosed):
-		return p.SendStream(ctx, st, b) // the plane was closed, not the membership
-	case err != nil:
-		return err
-	}
-	if p.c.Loopback && !pl.charter.Params.Ordered { // an order gives them back by itself
-		p.own.add(pl, st, b)
-	}
-	return nil
+	return pl.within(ctx, func(ctx context.Context) error { return pl.s.Send(ctx, st, b) })
+}
+
+// within lets f wait until ctx is done, or nothing more is sent in the plane.
+func (pl *plane) within(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(pl.open, func() { cancel(errEnded) })()
+	return f(ctx)
 }
 
 // current waits for a plane whose keys are in use.
@@ -190,14 +226,17 @@ func (p *Peer) Flush() {
 }
 
 // Drain waits until what was sent so far on reliable streams was delivered. It
-// fails when this member goes over into another session before that.
+// fails when this member went over into another session before that, since it
+// was asked last.
 func (p *Peer) Drain(ctx context.Context) error {
 	pl, err := p.current(ctx, "drain")
 	if err != nil {
 		return err
 	}
-	switch err := pl.s.Drain(ctx); {
-	case !pl.over.Load():
+	err = pl.s.Drain(ctx)
+	broke := p.broke.Swap(false)
+	switch {
+	case !pl.over.Load() && !broke:
 		return err
 	case p.Err() != nil:
 		return p.ended("drain")
@@ -218,10 +257,14 @@ func (p *Peer) Pin() crypto.Pin { return p.channels.Pin() }
 func (p *Peer) Group() transport.Group { return p.group }
 
 // Interface tells which interface is used, and why.
-func (p *Peer) Interface() transport.Choice { return p.choice }
+func (p *Peer) Interface() transport.Choice {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.choice
+}
 
 // LocalAddr is where this member hears membership.
-func (p *Peer) LocalAddr() netip.AddrPort { return p.wires.unicast.LocalAddr() }
+func (p *Peer) LocalAddr() netip.AddrPort { return p.wires.local() }
 
 // CalleeData is what the coordinator said when this member came in last. nil is
 // nothing, as for who founded the session.

@@ -19,9 +19,14 @@ const (
 	Merged                       // this session and another are one: of the members that come, those have entered; or this member has, under a new id
 	Parted                       // this member is out of its session, on the way into another; Sends wait: Text
 	Closed                       // the membership ended; Code and Text say why
+
+	Quarantined   // Member drags this one, which serves it apart from now on: Text says why. With Config.Quarantine
+	Returned      // Member has kept up for a while, and is waited for again
+	InterfaceLost // the interface was deleted, and with it all that this member heard by: Text. Sends wait, or fail with WSAENETDOWN
+	InterfaceBack // it is there again; this member looks for its session, and enters it under a new id
 )
 
-var eventNames = [...]string{"", "joined", "left", "leads", "rekeyed", "merged", "parted", "closed"}
+var eventNames = [...]string{"", "joined", "left", "leads", "rekeyed", "merged", "parted", "closed", "quarantined", "returned", "interface lost", "interface back"}
 
 // String names the kind.
 func (k EventKind) String() string {

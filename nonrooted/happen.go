@@ -24,6 +24,8 @@ func (p *Peer) happened(m *control.Membership, e control.EqualEvent) {
 		}
 	case control.EqualUsing:
 		p.using(uint64(e.Number))
+	case control.EqualParting:
+		p.parting(&e)
 	case control.EqualMoving:
 		p.parted(m, e.Text)
 	case control.EqualClosed:
@@ -124,11 +126,23 @@ func (p *Peer) stir() {
 	p.changed = make(chan struct{})
 }
 
+// parting lets nothing new into a session that is about to end: who waits to send
+// does so in the next one.
+func (p *Peer) parting(e *control.EqualEvent) {
+	p.sending.Store(nil)
+	if p.plane != nil {
+		for _, m := range e.Removed {
+			p.plane.s.RemoveMember(m.ID) // else what waits for it is not sent to anybody
+		}
+		p.plane.pause()
+	}
+}
+
 // parted ends this session's data plane; another one follows.
 func (p *Peer) parted(m *control.Membership, why string) {
 	p.events.add(Event{Kind: Parted, Text: why})
 	p.log.Info("on the way into another session", "why", why)
-	p.moved = true
+	p.moved, p.relinked = !p.relinked, false
 	p.sending.Store(nil)
 	if p.plane != nil {
 		p.plane.end(errEnded)

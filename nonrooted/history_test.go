@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"hash/maphash"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/joinleaf/joinleaf/crypto/dtls"
 	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/simnet"
 )
@@ -22,6 +24,7 @@ var histories = flag.Int("histories", 8, "seeded histories of a session with dat
 // is missing must be told; and in the end all who are left are one session in
 // which everybody hears everybody.
 func TestN4_HistoriesWithData(t *testing.T) {
+	t.Parallel() // beside the tests that wait for real clocks
 	for seed := range uint64(*histories) {
 		link := simnet.Link{Delay: 200 * time.Microsecond, Loss: []float64{0, 0.01, 0.05}[seed%3]}
 		inRoom(t, seed, link, func(r *room) { (&history{room: r, dice: rand.New(rand.NewPCG(seed, 3))}).run() })
@@ -37,6 +40,8 @@ type history struct {
 	lives []*life
 	wg    sync.WaitGroup
 	stop  chan struct{}
+
+	sealed int // packets whose nonces were looked at
 }
 
 // life is a member, what it sends and what it heard.
@@ -50,8 +55,32 @@ type life struct {
 	final map[int]bool
 }
 
+// nonces watches the network for a packet number that is used twice under one key:
+// the header in clear names the session, the key, the sender and the number, so two
+// packets with the same header and different contents had the same nonce (P7).
+func (h *history) nonces() {
+	type header [20]byte
+	var mu sync.Mutex
+	sealed := make(map[header]uint64)
+	seed := maphash.MakeSeed()
+	h.net.Tap(func(p simnet.Packet) {
+		if len(p.B) < 40 || p.B[0]>>4 != 1 || dtls.Owns(p.B) {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		k, sum := header(p.B[4:24]), maphash.Bytes(seed, p.B)
+		if before, ok := sealed[k]; ok && before != sum {
+			h.Errorf("the nonce of %x was used twice", k)
+		}
+		sealed[k] = sum
+		h.sealed = len(sealed)
+	})
+}
+
 func (h *history) run() {
 	h.stop = make(chan struct{})
+	h.nonces()
 	for range 3 + h.dice.IntN(4) {
 		h.enter()
 	}
@@ -84,6 +113,10 @@ func (h *history) run() {
 		l.p.Close()
 	}
 	h.wg.Wait()
+	h.net.Tap(nil)
+	if h.sealed < 1000 {
+		h.Errorf("only %d packets were looked at", h.sealed)
+	}
 }
 
 func (h *history) heardAll(up []*life) bool {

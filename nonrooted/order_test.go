@@ -24,8 +24,9 @@ type ordered struct {
 
 // record keeps what a member is given, until it is closed.
 type record struct {
-	mu   sync.Mutex
-	list []ordered
+	mu     sync.Mutex
+	list   []ordered
+	missed uint64
 }
 
 func (c *record) run(r *room, p *Peer) {
@@ -41,6 +42,7 @@ func (c *record) run(r *room, p *Peer) {
 		who, i := read(buf[:m.N])
 		c.mu.Lock()
 		c.list = append(c.list, ordered{m.Session, m.Order, who, i})
+		c.missed += m.Missed
 		c.mu.Unlock()
 	}
 }

@@ -23,7 +23,7 @@ type Peer struct {
 	c      Config
 	log    *slog.Logger
 	group  transport.Group
-	choice transport.Choice
+	choice transport.Choice // changed by the loop alone, under mu
 	events eventQueue
 	own    copies
 
@@ -38,11 +38,12 @@ type Peer struct {
 	channels *dtls.Endpoint
 
 	// Owned by the loop.
-	next    *sockets            // for the next plane: open before anybody is asked to let us in
-	plane   *plane              // of this session; nil between sessions
-	planes  int                 // made so far
-	arrived *control.EqualEvent // in a session, whose first view is not here yet
-	moved   bool                // out of another session
+	next     *sockets            // for the next plane: open before anybody is asked to let us in
+	plane    *plane              // of this session; nil between sessions
+	planes   int                 // made so far
+	arrived  *control.EqualEvent // in a session, whose first view is not here yet
+	moved    bool                // out of another session
+	relinked bool                // out of this one, for want of an interface
 
 	sending atomic.Pointer[plane] // whose keys are in use; nil: Sends wait
 	view    atomic.Pointer[View]
@@ -59,6 +60,7 @@ type Peer struct {
 	refused error    // why the last channel that was refused was
 	spent   []*plane // read to their end
 
+	broke   atomic.Bool   // a session ended with something undelivered, and Drain has not said so
 	carried atomic.Uint64 // messages lost at the end of a plane, not told yet
 }
 
@@ -123,21 +125,36 @@ func open(ctx context.Context, g transport.Group, c Config) (p *Peer, err error)
 	}
 	m := control.NewMembership(time.Now(), p.membership())
 	p.wg.Go(p.accept)
-	p.wg.Go(func() { p.wires.read(p.wires.unicast, p.channels, p.plain, p.log) })
-	p.wg.Go(func() { p.wires.read(p.wires.group, p.channels, p.plain, p.log) })
+	p.listen()
+	p.wg.Go(p.watch)
 	go p.run(m)
 	return p, nil
+}
+
+// listen starts the readers of the membership's sockets.
+func (p *Peer) listen() {
+	unicast, group := p.wires.now()
+	p.wg.Go(func() { p.wires.read(unicast, false, p.channels, p.plain, p.log) })
+	p.wg.Go(func() { p.wires.read(group, true, p.channels, p.plain, p.log) })
 }
 
 func (p *Peer) membership() control.MembershipConfig {
 	pin := p.channels.Pin()
 	return control.MembershipConfig{
 		Self: control.Equal{
-			Pin: pin, Control: p.wires.unicast.LocalAddr(), Addr: p.next.unicast.LocalAddr(), Role: p.c.Role, Data: p.c.Data,
+			Pin: pin, Control: p.wires.local(), Addr: p.next.unicast.LocalAddr(), Role: p.c.Role, Data: p.c.Data,
 		},
 		Callee: p.c.Callee, Silence: p.c.Silence, FoundAfter: p.c.FoundAfter, Seed: binary.BigEndian.Uint64(pin[:]),
 		Found: func() (control.Charter, error) { return p.c.charter(p.group, p.choice.Interface) },
 		Key:   p.key,
+		Sign: func(text []byte) (control.Signature, error) {
+			s, err := p.channels.Sign(text)
+			return s, err
+		},
+		Verify: func(text []byte, s control.Signature) ([32]byte, bool) {
+			pin, ok := dtls.Verify(text, s)
+			return pin, ok
+		},
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/crypto"
@@ -70,6 +69,10 @@ type plane struct {
 	roster []control.Equal
 	owed   map[uint32]bool // are counted in for what this member sends
 	over   atomic.Bool     // the session goes on without this plane
+	gate   sync.RWMutex    // held by Sends; by pause when they are no more
+	paused atomic.Bool     // nothing new is sent in it
+	open   context.Context // until then: whoever waits to send goes on
+	shut   context.CancelFunc
 
 	known atomic.Pointer[map[uint32]*Member] // who is or was in, for what is read late
 
@@ -97,13 +100,14 @@ func (p *Peer) begin(e *control.EqualEvent, first *control.EqualEvent) (*plane, 
 	}
 	engine := p.c.engine(c.Params, e.ID, first.Lead)
 	engine.Sealer, engine.Unicast, engine.Group = pl.ring, p.next.unicast, p.next.group
-	engine.Heard = pl.use
+	engine.Heard, engine.Notice = pl.use, pl.notice
 	if pl.s, err = session.New(engine); err != nil {
 		pl.ring.Close()
 		return nil, err
 	}
 	p.next = nil
 	p.planes++
+	pl.open, pl.shut = context.WithCancel(context.Background())
 	pl.serial = p.planes
 	return pl, nil
 }
@@ -230,15 +234,29 @@ func (pl *plane) owe() {
 	}
 }
 
+// pause lets nothing new into a plane. What waits for room goes on to the next
+// session; when pause returns nobody is on the way in.
+func (pl *plane) pause() {
+	pl.paused.Store(true)
+	pl.shut()
+	pl.gate.Lock()
+	defer pl.gate.Unlock()
+	pl.s.Flush()
+}
+
 // end stops a plane. What has come can still be read; nothing more comes, and
 // what is missing is told as missing.
 func (pl *plane) end(why error) {
 	if !pl.over.CompareAndSwap(false, true) {
 		return
 	}
+	pl.pause()
+	if pl.s.Behindhand() {
+		pl.p.broke.Store(true)
+	}
 	for _, m := range pl.roster {
 		if m.ID != pl.id {
-			pl.s.RemoveMember(m.ID) // whoever waits to send goes on
+			pl.s.RemoveMember(m.ID)
 			pl.s.ExpelSender(m.ID, nil)
 			pl.ring.Expel(m.ID)
 		}
@@ -249,6 +267,7 @@ func (pl *plane) end(why error) {
 
 // close frees it.
 func (pl *plane) close() {
+	pl.shut()
 	pl.s.Close()
 	pl.ring.Close()
 	if pl.epoch != nil {
@@ -262,64 +281,4 @@ func idsOf(es []control.Equal) []uint32 {
 		ids[i] = e.ID
 	}
 	return ids
-}
-
-// overlap is how long packets of the epoch before still open after somebody
-// joined. After a departure they do not: the leaver has that key and could fill
-// gaps with its own; what was on its way is repaired under the new one.
-const overlap = 2 * time.Second
-
-// ages knows how the live epochs came about, oldest first, so that each ends
-// when it must.
-type ages []age
-
-type age struct {
-	number uint64
-	fresh  bool // somebody left
-	doomed bool // ends after overlap, or sooner
-}
-
-func (a *ages) add(number uint64, fresh bool) {
-	*a = append(*a, age{number: number, fresh: fresh})
-	if len(*a) > crypto.MaxEpochs {
-		*a = slices.Delete(*a, 0, 1)
-	}
-}
-
-// pass moves on to the epoch by. Which ones end at once: all that are older than
-// a departure. Which ones end later: the others.
-func (a *ages) pass(by uint64) (atOnce, later []uint64) {
-	departure := false
-	for i := len(*a) - 1; i >= 0; i-- {
-		e := &(*a)[i]
-		switch {
-		case e.number > by:
-			continue
-		case e.number == by:
-		case departure:
-			atOnce = append(atOnce, e.number)
-		case !e.doomed:
-			e.doomed = true
-			later = append(later, e.number)
-		}
-		departure = departure || e.fresh
-	}
-	*a = slices.DeleteFunc(*a, func(e age) bool { return slices.Contains(atOnce, e.number) })
-	return atOnce, later
-}
-
-// retire ends epochs in the ring. Retiring what is over, or a ring that is
-// closed, changes nothing.
-func retire(ring *crypto.Ring, atOnce, later []uint64) {
-	for _, n := range atOnce {
-		ring.Retire(n, 0)
-	}
-	if len(later) == 0 {
-		return
-	}
-	time.AfterFunc(overlap, func() {
-		for _, n := range later {
-			ring.Retire(n, 0)
-		}
-	})
 }

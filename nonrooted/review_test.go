@@ -16,11 +16,12 @@ import (
 )
 
 func TestDefault_EverybodyIsWaitedForAndNothingIsMissed(t *testing.T) {
+	t.Parallel()
 	for _, quarantine := range []bool{false, true} {
 		inRoom(t, 41, lan, func(r *room) {
 			ps := r.joinAll(3, func(c *Config) { c.Quarantine, c.Window, c.MaxMessage = quarantine, 1<<20, 64<<10 })
 			r.settle(time.Second, ps...)
-			const n = 400
+			const n = 160
 			done := make(chan error, 2)
 			go func() {
 				b := make([]byte, 64<<10)

@@ -21,24 +21,25 @@ const plainRate = 500
 // wires are the membership's two sockets: one hears the group's membership port,
 // one sends everything and hears what is sent to this member alone.
 type wires struct {
+	to   netip.AddrPort
+	zone string // of link-local addresses, which travel without
+
+	mu      sync.Mutex
 	unicast transport.PacketConn
 	group   transport.PacketConn
-	to      netip.AddrPort
-	near    []netip.Prefix // who may be answered; nil: everybody
-	zone    string         // of link-local addresses, which travel without
-
-	mu sync.Mutex // of sending
-	ds [1]transport.Datagram
+	failed  bool // the last packet could not be sent
+	ds      [1]transport.Datagram
 
 	budget struct {
 		sync.Mutex
+		near  []netip.Prefix // who may be answered; nil: everybody
 		since time.Time
 		n     int
 	}
 	counts wireCounts
 }
 
-type wireCounts struct{ sent, sentBytes, heard, far, flood atomic.Uint64 }
+type wireCounts struct{ sent, sentBytes, heard, shared, far, flood atomic.Uint64 } // shared: heard by the group's socket
 
 // open opens both. The group is joined before anybody is asked anything.
 func (w *wires) open(ctx context.Context, c Config, g transport.Group, i transport.Interface) error {
@@ -49,23 +50,45 @@ func (w *wires) open(ctx context.Context, c Config, g transport.Group, i transpo
 	o := c.socketOptions(g.Interface)
 	o.NoOffload = true
 	m := membershipGroup(g)
-	w.to, w.zone = m.Addr, i.Name
+	if w.zone == "" { // the same ever after
+		w.to, w.zone = m.Addr, i.Name
+	}
 	if c.TTL <= 1 {
-		w.near = i.Addrs
+		w.budget.Lock()
+		w.budget.near = i.Addrs
+		w.budget.Unlock()
 	}
-	if w.unicast, err = c.Network.OpenUnicast(ctx, bind, o); err != nil {
+	unicast, err := c.Network.OpenUnicast(ctx, bind, o)
+	if err != nil {
 		return err
 	}
-	if w.group, err = c.Network.OpenGroup(ctx, m, o); err != nil {
-		w.unicast.Close()
+	group, err := c.Network.OpenGroup(ctx, m, o)
+	if err != nil {
+		unicast.Close()
 		return err
 	}
+	w.mu.Lock()
+	w.unicast, w.group, w.failed = unicast, group, false
+	w.mu.Unlock()
 	return nil
 }
 
+// now is the sockets as they are: they change when an interface is made anew.
+func (w *wires) now() (unicast, group transport.PacketConn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unicast, w.group
+}
+
+func (w *wires) local() netip.AddrPort {
+	unicast, _ := w.now()
+	return unicast.LocalAddr()
+}
+
 func (w *wires) close() {
-	w.unicast.Close()
-	w.group.Close()
+	unicast, group := w.now()
+	unicast.Close()
+	group.Close()
 }
 
 // zoned is an address from a roster as this host writes it.
@@ -81,7 +104,7 @@ func (w *wires) send(packet []byte, to netip.AddrPort) error {
 	defer w.mu.Unlock()
 	w.ds[0] = transport.Datagram{B: packet, Addr: to}
 	_, err := w.unicast.WriteBatch(w.ds[:])
-	if err == nil {
+	if w.failed = err != nil; err == nil {
 		w.counts.sent.Add(1)
 		w.counts.sentBytes.Add(uint64(len(packet)))
 	}
@@ -90,13 +113,13 @@ func (w *wires) send(packet []byte, to netip.AddrPort) error {
 
 // mayHear is the bound of what strangers make this member do.
 func (w *wires) mayHear(now time.Time, from netip.AddrPort) bool {
-	if w.near != nil && !near(w.near, from.Addr()) {
-		w.counts.far.Add(1)
-		return false
-	}
 	b := &w.budget
 	b.Lock()
 	defer b.Unlock()
+	if b.near != nil && !near(b.near, from.Addr()) {
+		w.counts.far.Add(1)
+		return false
+	}
 	if now.Sub(b.since) >= time.Second {
 		b.since, b.n = now, 0
 	}
@@ -118,7 +141,7 @@ func near(ps []netip.Prefix, a netip.Addr) bool {
 }
 
 // read hands on what one socket hears, until that is closed.
-func (w *wires) read(conn transport.PacketConn, channels *dtls.Endpoint, plain func([]byte, netip.AddrPort), log *slog.Logger) {
+func (w *wires) read(conn transport.PacketConn, group bool, channels *dtls.Endpoint, plain func([]byte, netip.AddrPort), log *slog.Logger) {
 	const room, batch = 4 << 10, 16
 	buf := make([]byte, room*batch)
 	ds := make([]transport.Datagram, batch)
@@ -136,7 +159,7 @@ func (w *wires) read(conn transport.PacketConn, channels *dtls.Endpoint, plain f
 			continue
 		}
 		for _, d := range ds[:n] {
-			w.hand(d, conn == w.group, channels, plain)
+			w.hand(d, group, channels, plain)
 		}
 	}
 }
@@ -151,6 +174,9 @@ func (w *wires) hand(d transport.Datagram, group bool, channels *dtls.Endpoint, 
 		p := b[:min(step, len(b))]
 		b = b[len(p):]
 		w.counts.heard.Add(1)
+		if group {
+			w.counts.shared.Add(1)
+		}
 		switch {
 		case dtls.Owns(p) && !group:
 			channels.Handle(p, d.Addr)

@@ -172,8 +172,12 @@ func (h happening) String() string {
 		return fmt.Sprintf("* %s %d coordinates", h.Called, h.Member)
 	case "merged":
 		return "* two sessions are one now"
-	case "parted":
+	case "parted", "interface lost", "interface back":
 		return "* " + h.Text
+	case "quarantined":
+		return fmt.Sprintf("* %s %d drags the others and may miss what is said: %s", h.Called, h.Member, h.Text)
+	case "returned":
+		return fmt.Sprintf("* %s %d keeps up again", h.Called, h.Member)
 	}
 	return ""
 }

@@ -74,6 +74,8 @@ func watch(ctx context.Context, p *nonrooted.Peer) {
 			show("* %s leaves", name)
 		case e.Kind == nonrooted.Merged:
 			show("* two rooms are one now; you are %d", p.ID())
+		case e.Kind == nonrooted.InterfaceLost, e.Kind == nonrooted.InterfaceBack:
+			show("* %s", e.Text)
 		}
 	}
 }
