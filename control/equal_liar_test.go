@@ -101,3 +101,25 @@ func TestALiarWhoUsesUpTheTermsSplitsNobodyForEver(t *testing.T) {
 		t.Errorf("they are in term %d again", n)
 	}
 }
+
+func TestAJoinerIsTakenAlongByACoordinatorThatGoesOver(t *testing.T) {
+	w := newTown(t, 26)
+	lead := w.join()
+	w.settle(time.Second, "founding", func() bool { return w.agree(lead) })
+	other := w.join()
+	w.settle(time.Second, "joining", w.allAgree)
+	w.side[other.n] = 1
+	w.settle(6*time.Second, "two sessions", func() bool { return w.agree(lead) && w.agree(other) })
+	late := w.join()
+	w.until(2*time.Second, func() bool { return len(lead.m.chair.joiners) == 1 }) // it has sworn, and has no view
+	clear(w.side)
+	lead.m.yield(w.now, Move{other.addr, other.pin})
+	w.drain(lead)
+	w.settle(5*time.Second, "coming in there", w.allAgree)
+	if late.closed || late.session != other.session {
+		t.Errorf("it is in another session, or in none: %q", late.code)
+	}
+	if n := late.m.Stats().Faults[FaultState]; n != 0 {
+		t.Errorf("it held %d frames against who took it along", n)
+	}
+}

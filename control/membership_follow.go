@@ -166,6 +166,10 @@ func (m *Membership) onPart(now time.Time, l *link, _ Part) error {
 
 // onMove goes where the coordinator says that the other members are.
 func (m *Membership) onMove(now time.Time, l *link, v Move) error {
+	if m.standing == arriving && l == m.seek.link { // it went over before its first view
+		m.elsewhere(now, v.Control, v.Pin)
+		return nil
+	}
 	if m.standing != following || l != m.up.link {
 		return FaultState
 	}
