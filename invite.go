@@ -76,12 +76,15 @@ func (s *Socket) invite(op string, r *request) (*Socket, error) {
 		return giveUp(err)
 	}
 	m := s.child(kindMember)
-	if err := s.p.add(op, m); err != nil {
-		return giveUp(err)
-	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	i := &invitation{cancel}
-	s.inviting, m.cancels, m.phase = i, i, joining
+	m.cancels, m.phase = i, joining // before somebody else can know it, as Cleanup does
+	if err := s.p.add(op, m); err != nil {
+		cancel()
+		m.cancel()
+		return giveUp(err)
+	}
+	s.inviting = i
 	root, blocking := s.hub.root, !s.nonblocking
 	o := rooted.Invitation{Data: r.data, Role: r.role, CalleeRoom: r.room, QoS: s.terms(r.qos), DataRoot: isDataRoot}
 	s.mu.Unlock()

@@ -179,3 +179,41 @@ func TestR232_ASideChatKeepsToItsLeafsRate(t *testing.T) {
 		want(t, "with them", err, 0)
 	})
 }
+
+// TestR208_OnTheWire_ProofsIncluded: what proves a root's data, a packet of its own where
+// messages come one by one, is of the same flow.
+func TestR208_OnTheWire_ProofsIncluded(t *testing.T) {
+	onStage(t, 184, func(s *stage) {
+		root, k := s.root(s.provider("root", nil), "root"), s.leaf(s.provider("leaf", nil))
+		const r, b = 20_000, 4000
+		spec := rate(r)
+		spec.TokenBucketSize = b
+		_, err := s.asking(root, k, &QOS{Sending: NoFlowSpec(), Receiving: spec}, JoinBoth, nil)
+		want(t, "join", err, 0)
+		s.settle()
+		seen := s.watching("root", 130) // less is about data
+		go func() {
+			for range 200 {
+				if _, err := root.Send(make([]byte, 300)); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		proofs := 0
+		for range 200 {
+			if r, err := k.Recv(make([]byte, 300)); err != nil || r.N != 300 {
+				t.Fatal(r, err)
+			}
+		}
+		s.net.Tap(nil)
+		for _, p := range *seen {
+			if p.n < 300 {
+				proofs++
+			}
+		}
+		if proofs < 50 {
+			t.Fatalf("%d of %d packets prove others", proofs, len(*seen))
+		}
+		within(t, *seen, b+300, r) // a proof follows what it proves and does not wait
+	})
+}

@@ -321,7 +321,7 @@ func TestR210_R211_TheQOSIoctls(t *testing.T) {
 
 func FuzzTerms(f *testing.F) {
 	f.Add([]byte{1, 0})
-	f.Add(terms{droot: true, nonrooted: true}.append(nil))
+	f.Add(terms{droot: true, nonrooted: true, port: 7001}.append(nil))
 	f.Add(terms{qos: &QOS{Sending: rate(5), Provider: WSABUF{2, []byte("ab")}}}.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, _, fine := parseTerms(b)

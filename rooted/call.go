@@ -59,8 +59,14 @@ func (r *Root) Limit(rate int64, burst int) { r.s.Limit(rate, burst) }
 func (l *Leaf) Limit(rate int64, burst int) { l.s.Limit(rate, burst) }
 
 // Wire is what a message of n bytes takes on the wire at most, when it is sent
-// alone, and in how many packets.
-func (r *Root) Wire(n int) (bytes, packets int) { return wireOf(r.params, n) }
+// alone, and in how many packets, but for that of its proof.
+func (r *Root) Wire(n int) (bytes, packets int) {
+	bytes, packets = wireOf(r.params, n)
+	if SourceLevel(r.params.Level) != Group {
+		bytes += proofAlone + packets*proofEach
+	}
+	return bytes, packets
+}
 
 // Wire is as Root.Wire.
 func (l *Leaf) Wire(n int) (bytes, packets int) { return wireOf(l.params, n) }
@@ -69,6 +75,12 @@ func (l *Leaf) Wire(n int) (bytes, packets int) { return wireOf(l.params, n) }
 const (
 	recordMost = 4
 	symbolHead = 8
+)
+
+// What a proof takes: a packet with a signature in it, and a hash of each symbol.
+const (
+	proofAlone = 176
+	proofEach  = 16
 )
 
 func wireOf(p control.Params, n int) (bytes, packets int) {

@@ -216,5 +216,6 @@ func (s *Sender) Frame(id Stream, seq uint64) []byte {
 func (s *Sender) Charge(now time.Time, packets, bytes int) {
 	n := bytes + packets*(s.c.Overhead+ipOverhead)
 	s.pace.spend(n)
+	s.limit.spend(n)
 	s.law.sent(s.now(now), n)
 }
