@@ -118,8 +118,8 @@ func (p *Provider) holdRest(ctx context.Context, at netip.AddrPort, why error) (
 func (s *Socket) commit(op string, dst netip.Addr) error {
 	_, src, err := s.p.network.Route(dst)
 	if s.name == nil {
-		if err != nil {
-			src = anyOf(s.entry.AddressFamily) // the join will say so
+		if err != nil || !src.IsValid() { // the join will say so; or the route names no source
+			src = anyOf(s.entry.AddressFamily)
 		}
 		n, err := s.p.hold(s.ctx, netip.AddrPortFrom(src, 0), s.reuse, s.kind != kindPeer)
 		if err != nil {
@@ -128,7 +128,7 @@ func (s *Socket) commit(op string, dst netip.Addr) error {
 		s.name, s.owns = n, true
 		return nil
 	}
-	if !s.name.wild || s.reuse || err != nil {
+	if !s.name.wild || s.reuse || err != nil || !src.IsValid() {
 		return nil
 	}
 	return s.clash(op, src)

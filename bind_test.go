@@ -153,3 +153,21 @@ func TestR36_ListenCanClashToo(t *testing.T) {
 		want(t, "listen again", k.Listen(1), 0)
 	})
 }
+
+// sourceless is a host whose routes name no source, as one to a whole class of
+// groups on the loopback interface.
+type sourceless struct{ transport.Network }
+
+func (n sourceless) Route(dst netip.Addr) (int, netip.Addr, error) {
+	i, _, err := n.Network.Route(dst)
+	return i, netip.Addr{}, err
+}
+
+func TestR29_ARouteWithoutASourceBindsToTheWildcard(t *testing.T) {
+	onStage(t, 291, func(s *stage) {
+		p := s.provider("a", func(c *Config) { c.Network = sourceless{c.Network} })
+		k := s.socket(p, ProtoNonrooted, leafFlags)
+		_, err := joinTo(k, groupName())
+		want(t, "join", err, 0)
+	})
+}
