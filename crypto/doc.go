@@ -81,6 +81,7 @@
 //
 // The package keeps none. During a Handshake the end of its ctx closes the
 // connection from a goroutine of package context, which ends with that.
+// [Ages.Pass] leaves a timer, whose callback ends epochs and is short.
 //
 // # Without protection
 //

@@ -43,8 +43,13 @@ func TestClaim_EightMembersExchangeEverythingAtOnePercentLoss(t *testing.T) {
 	}
 }
 
-// wedged is no pause that load explains.
-const wedged = 15 * time.Second
+const (
+	// wedged is no pause that load explains.
+	wedged = 15 * time.Second
+	// starved is who waits so long for a processor that a claimant may leave it
+	// behind, which waits for 0.7 s.
+	starved = 300 * time.Millisecond
+)
 
 func TestClaim_TheCoordinatorIsKilledMidStream(t *testing.T) {
 	count := 3 * *labMiB << 20 / messageSize // enough for the blow to fall into it
@@ -62,34 +67,38 @@ func TestClaim_TheCoordinatorIsKilledMidStream(t *testing.T) {
 	if err := c.procs[lead].cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	var dones []word
+	dones := map[int]word{}
+	var stalls []int64
+	lag := int64(0)
 	for _, p := range c.procs {
 		if p.task.Who == lead {
 			continue
 		}
 		w := c.hear(p, "done", 4*time.Minute)
-		dones = append(dones, w)
+		dones[p.task.Who], stalls, lag = w, append(stalls, w.Stall), max(lag, w.Lag)
+	}
+	t.Logf("longest pauses, ms: %v; waited for a processor for %d ms at most", stalls, lag)
+	for heard, w := range dones {
 		if w.Stall > wedged.Milliseconds() { // 3 s are claimed where there are processors for all: see the log
-			t.Errorf("member %d heard nothing for %d ms", p.task.Who, w.Stall)
+			t.Errorf("member %d heard nothing for %d ms", heard, w.Stall)
 		}
 		if w.View>>32 < 2 {
-			t.Errorf("member %d ends in view %x: nobody took over while it received", p.task.Who, w.View)
+			t.Errorf("member %d ends in view %x: nobody took over while it received", heard, w.View)
+		}
+		if w.Apart && lag > starved.Milliseconds() {
+			t.Logf("member %d was apart or saw who was: what it lacks is not judged", heard)
+			continue
 		}
 		for _, from := range c.procs {
 			who := strconv.Itoa(from.task.Who)
-			switch {
-			case from == p:
-			case from.task.Who == lead: // what it did not live to repair is told as missed
-			case from.task.Who != lead && (w.Counts[who] != count || w.Missed[who] != 0 || w.Sums[who] != from.task.sum(count)):
-				t.Errorf("member %d has %d of %d messages of %s, or others", p.task.Who, w.Counts[who], count, who)
+			if from.task.Who == lead || from.task.Who == heard {
+				continue // what the first did not live to repair is told as missed
+			}
+			if w.Apart || w.Counts[who] != count || w.Missed[who] != 0 || w.Sums[who] != from.task.sum(count) {
+				t.Errorf("member %d has %d of %d messages of %s, or others (apart: %v)", heard, w.Counts[who], count, who, w.Apart)
 			}
 		}
 	}
-	stalls := make([]int64, 0, 7)
-	for _, w := range dones {
-		stalls = append(stalls, w.Stall)
-	}
-	t.Logf("longest pauses, ms: %v", stalls)
 	for _, p := range c.procs {
 		p.stdin.Close()
 	}

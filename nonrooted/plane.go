@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/joinleaf/joinleaf/control"
 	"github.com/joinleaf/joinleaf/crypto"
@@ -77,7 +78,7 @@ type plane struct {
 	known atomic.Pointer[map[uint32]*Member] // who is or was in, for what is read late
 
 	turn sync.Mutex // of the change of keys
-	ages ages
+	ages crypto.Ages
 	used uint64 // epoch in use
 }
 
@@ -133,7 +134,7 @@ func (pl *plane) viewed(e *control.EqualEvent) error {
 	}
 	pl.epoch, pl.roster = next, e.Roster
 	pl.turn.Lock()
-	pl.ages.add(uint64(e.Number), len(e.Removed) > 0)
+	pl.ages.Add(uint64(e.Number), len(e.Removed) > 0, time.Now())
 	pl.turn.Unlock()
 	for _, m := range e.Removed {
 		pl.dismiss(m.ID)
@@ -217,8 +218,7 @@ func (pl *plane) use(s *session.Session, epoch uint64) {
 		return // its keys are still on the way
 	}
 	pl.used = epoch
-	atOnce, later := pl.ages.pass(epoch)
-	retire(pl.ring, atOnce, later)
+	pl.ages.Pass(pl.ring, epoch)
 }
 
 // owe counts in for this member's data who is in by now.

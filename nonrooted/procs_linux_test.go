@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,7 +57,9 @@ type word struct {
 	Counts map[string]int    // done: messages, by who sent them
 	Missed map[string]int    // done: of these, told as missed
 	Sums   map[string]string // done: SHA-256 of them all
+	Apart  bool              // done: this member or another came in again, under a new id
 	Stall  int64             // done: the longest pause between two messages, ms
+	Lag    int64             // done: the longest that this process waited for a processor, ms
 	Text   string            // failed
 }
 
@@ -82,6 +85,7 @@ func runMember() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
+	lag := lags(ctx)
 	began := time.Now()
 	p, err := Join(ctx, testGroup, Config{Identity: crypto.Identity{Code: code}, Interface: netlab.Device, Data: []byte(strconv.Itoa(t.Who))})
 	if err != nil {
@@ -103,9 +107,12 @@ func runMember() error {
 		}
 		sent <- p.Drain(ctx)
 	}()
-	if err := t.take(ctx, p, say); err != nil {
+	w, err := t.take(ctx, p)
+	if err != nil {
 		return err
 	}
+	w.Lag = lag.Load()
+	say(w)
 	if err := <-sent; err != nil {
 		return fmt.Errorf("sending: %w", err)
 	}
@@ -119,19 +126,39 @@ func runMember() error {
 	return p.Shutdown(ctx)
 }
 
-// take reads until everything of everybody who is still in has come.
-func (t task) take(ctx context.Context, p *Peer, say func(word)) error {
-	counts, missed, sums := map[string]int{}, map[string]int{}, map[string]hash.Hash{}
+// lags measures how late a timer is at worst, in ms: what a process waits for a
+// processor.
+func lags(ctx context.Context) *atomic.Int64 {
+	var worst atomic.Int64
+	go func() {
+		const tick = 10 * time.Millisecond
+		for last := time.Now(); ctx.Err() == nil; last = time.Now() {
+			time.Sleep(tick)
+			worst.Store(max(worst.Load(), (time.Since(last) - tick).Milliseconds()))
+		}
+	}()
+	return &worst
+}
+
+// take reads until everything of everybody who is still in has come. Who was left
+// behind and came in again sent some of its own to those who were with it, which
+// may be nobody: then others have a gap without a word, and they only.
+func (t task) take(ctx context.Context, p *Peer) (word, error) {
+	w := word{What: "done", Counts: map[string]int{}, Missed: map[string]int{}, Sums: map[string]string{}}
+	due, sums, ids := map[string]int{}, map[string]hash.Hash{}, map[string]uint32{}
 	buf, last, stall := make([]byte, t.Size), time.Now(), time.Duration(0)
 	whole := func() bool {
+		if w.Apart && time.Since(last) > 5*time.Second {
+			return true
+		}
 		for _, m := range p.View().Members {
-			if who := string(m.Data); who != strconv.Itoa(t.Who) && counts[who] < t.Count {
+			if who := string(m.Data); who != strconv.Itoa(t.Who) && due[who] < t.Count {
 				return false
 			}
 		}
 		return true
 	}
-	for !whole() {
+	for self := p.ID(); !whole(); {
 		wait, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 		m, err := p.Recv(wait, buf)
 		cancel()
@@ -139,27 +166,31 @@ func (t task) take(ctx context.Context, p *Peer, say func(word)) error {
 			continue // look again who is in
 		}
 		if err != nil {
-			return err
+			return w, err
 		}
 		stall, last = max(stall, time.Since(last)), time.Now()
 		who := string(m.Member.Data)
 		from, i := read(buf[:m.N])
-		missed[who] += int(m.Missed)
-		if strconv.Itoa(from) != who || i != counts[who]+missed[who] {
-			return fmt.Errorf("message %d of %d came as number %d of member %s, %d missed", i, from, counts[who], who, m.Missed)
+		again := p.ID() != self || ids[who] != 0 && ids[who] != m.Member.ID
+		self, ids[who] = p.ID(), m.Member.ID
+		w.Apart = w.Apart || again
+		w.Missed[who] += int(m.Missed)
+		due[who] += int(m.Missed)
+		if strconv.Itoa(from) != who || i < due[who] || i > due[who] && !w.Apart {
+			return w, fmt.Errorf("message %d of %d came where number %d of member %s was due, %d missed", i, from, due[who], who, m.Missed)
 		}
 		if sums[who] == nil {
 			sums[who] = sha256.New()
 		}
 		sums[who].Write(buf[:m.N])
-		counts[who]++
+		w.Counts[who]++
+		due[who] = i + 1
 	}
-	w := word{What: "done", View: p.View().Number, Counts: counts, Missed: missed, Sums: map[string]string{}, Stall: stall.Milliseconds()}
+	w.View, w.Stall = p.View().Number, stall.Milliseconds()
 	for who, h := range sums {
 		w.Sums[who] = hex.EncodeToString(h.Sum(nil))
 	}
-	say(w)
-	return nil
+	return w, nil
 }
 
 // crowd is a lab of members, each a process in a namespace of its own.

@@ -116,7 +116,7 @@ func TestP1_ReplaysAreCountedAndDeliverNothing(t *testing.T) {
 		if got := late.dropped(session.DropKey) - earlier; got != n {
 			r.Errorf("at who joined later: %d replays, %d counted as of an unknown key", n, got)
 		}
-		time.Sleep(2 * overlap) // the epoch is over
+		time.Sleep(2 * crypto.EpochOverlap) // the epoch is over
 		root.Flush()
 		before = l.dropped(session.DropClosed)
 		if n, got := replay(testGroup.Addr), l.dropped(session.DropClosed)-before; got != n {

@@ -123,8 +123,11 @@ func churn(t *testing.T, level SourceLevel) {
 		if r.Logf("%d epochs, %d granted, somebody was behind for %v", st.Epochs, st.Granted, worst); worst > 2*time.Second {
 			r.Error("that is too long")
 		}
-		if st.Granted == 0 || st.Epochs < 20 {
+		if st.Granted == 0 {
 			r.Error("nobody lost a rekey: the test tests nothing")
+		}
+		if st.Epochs < 10 { // two who come within one view share an epoch: less than one a guest
+			r.Error("the keys hardly changed: the test tests nothing")
 		}
 		if err := root.Shutdown(r.ctx); err != nil {
 			r.Error(err)

@@ -6,14 +6,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/joinleaf/joinleaf/control"
-	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/simnet"
 )
@@ -274,43 +272,4 @@ func TestRoot_WithoutKeysEndsForAll(t *testing.T) {
 		l.Close()
 		other.Close()
 	})
-}
-
-func TestAges_EndWhatALeaverKnowsAtOnce(t *testing.T) {
-	const step, fresh = control.Step, control.Fresh
-	for _, c := range []struct {
-		name          string
-		kinds         []control.Kind // of epochs 1, 2, ...
-		by            []uint64
-		atOnce, later []uint64 // of the last
-	}{
-		{"a joiner", []control.Kind{step, step}, []uint64{2}, nil, []uint64{1}},
-		{"a leaver", []control.Kind{step, fresh}, []uint64{2}, []uint64{1}, nil},
-		{"a leaver, while a joiner's overlap runs", []control.Kind{step, step, fresh}, []uint64{2, 3}, []uint64{2, 1}, nil},
-		{"a joiner after a leaver that was overtaken", []control.Kind{step, fresh, step}, []uint64{3}, []uint64{1}, []uint64{2}},
-		{"a leaver overtakes a joiner", []control.Kind{step, step, fresh}, []uint64{3}, []uint64{2, 1}, nil},
-		{"nothing new", []control.Kind{step, step}, []uint64{2, 2}, nil, nil},
-		{"one that is not used yet", []control.Kind{step, step, fresh}, []uint64{2}, nil, []uint64{1}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var a ages
-			for i, k := range c.kinds {
-				a.add(uint64(i+1), k, time.Now())
-			}
-			var atOnce, later []uint64
-			for _, by := range c.by {
-				atOnce, later = a.pass(by)
-			}
-			if !slices.Equal(atOnce, c.atOnce) || !slices.Equal(later, c.later) {
-				t.Errorf("at once %v, later %v; want %v, %v", atOnce, later, c.atOnce, c.later)
-			}
-		})
-	}
-	var a ages
-	for n := range uint64(100) {
-		a.add(n+1, step, time.Now())
-	}
-	if len(a) > crypto.MaxEpochs {
-		t.Errorf("%d ages are kept", len(a))
-	}
 }

@@ -39,7 +39,7 @@ func (r *Root) newEpoch(joining []uint32, fresh bool) {
 		return
 	}
 	next := commit.Epoch
-	r.ages.room(r.ring, r.active)
+	r.ages.MakeRoom(r.ring, r.active)
 	if err := r.ring.Add(next); err != nil {
 		r.fatal("take up a new epoch", err)
 		return
@@ -51,7 +51,7 @@ func (r *Root) newEpoch(joining []uint32, fresh bool) {
 		kind, r.freshAt = control.Fresh, now
 		r.shutOut(next.Number())
 	}
-	r.ages.add(next.Number(), kind, now)
+	r.ages.Add(next.Number(), commit.Fresh, now)
 	welcomes := make([]control.Welcome, 0, len(joining))
 	for _, id := range joining {
 		welcomes = append(welcomes, r.welcome(id))
@@ -153,8 +153,7 @@ func (r *Root) activate(e control.Event) {
 		r.inUse.Store(e.Epoch)
 		r.tellUsed(e.Epoch, r.active)
 		r.active = e.Epoch
-		atOnce, later := r.ages.pass(e.Epoch)
-		retire(r.ring, atOnce, later)
+		r.ages.Pass(r.ring, e.Epoch)
 		r.leaversOut()
 		r.events.add(Event{Kind: Rekeyed, Epoch: e.Epoch})
 		r.log.Info("epoch", "number", e.Epoch)

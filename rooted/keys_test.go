@@ -142,63 +142,6 @@ func TestK3_WhoJoinsOpensNothingFromBefore(t *testing.T) {
 	})
 }
 
-func TestRekey_UnderLoadLosesNothing(t *testing.T) {
-	inRoom(t, 33, simnet.Link{Delay: time.Millisecond, Jitter: time.Millisecond, Loss: 0.05}, func(r *room) {
-		root := r.listen(nil)
-		stays := r.leaves(3)
-		done := make(chan int, len(stays))
-		for _, l := range stays {
-			go func() {
-				got, missed, err := take(r.T, r.ctx, l.Recv, 0)
-				if missed != 0 || err != nil {
-					r.Errorf("leaf %d missed %d, %v", l.ID(), missed, err)
-				}
-				done <- got
-			}()
-		}
-		stop, sent := make(chan struct{}), make(chan int)
-		go func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					sent <- i
-					return
-				default:
-				}
-				if err := root.Send(r.ctx, numbered(i)); err != nil {
-					r.Error(err)
-				}
-				time.Sleep(time.Millisecond)
-			}
-		}()
-		guests := make(chan error, 20)
-		for i := range 20 {
-			l, m := r.join(fmt.Sprintf("guest%d", i), nil, nil)
-			go func() { guests <- visit(r.ctx, l, m, i) }()
-			time.Sleep(100 * time.Millisecond)
-		}
-		for range 20 {
-			if err := <-guests; err != nil {
-				r.Error(err)
-			}
-		}
-		close(stop)
-		n := <-sent
-		if err := root.Shutdown(r.ctx); err != nil {
-			r.Error(err)
-		}
-		for _, l := range stays {
-			if got := <-done; got != n {
-				r.Errorf("%d of %d messages came", got, n)
-			}
-			l.Close()
-		}
-		if e := root.active; e < 20 {
-			r.Errorf("only %d epochs", e)
-		}
-	})
-}
-
 // visit reads without a gap for a while, then leaves one way or another.
 func visit(ctx context.Context, l *Leaf, m *Member, i int) error {
 	p := make([]byte, 64<<10)

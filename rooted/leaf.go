@@ -66,7 +66,7 @@ type Leaf struct {
 	alarm    alarm
 
 	turn    sync.Mutex // held while the epoch in use changes
-	ages    ages
+	ages    crypto.Ages
 	sealing atomic.Uint64 // the epoch in use
 	top     top           // LeafRootedData: the data's root
 

@@ -135,10 +135,10 @@ func (l *Leaf) grant(state []byte) (*crypto.Grant, error) {
 // the root is heard to use them.
 func (l *Leaf) adopt(next *crypto.Epoch, kind control.Kind) bool {
 	l.turn.Lock()
-	l.ages.room(l.ring, l.sealing.Load())
+	l.ages.MakeRoom(l.ring, l.sealing.Load())
 	err := l.ring.Add(next)
 	if err == nil {
-		l.ages.add(next.Number(), kind, time.Now())
+		l.ages.Add(next.Number(), kind == control.Fresh, time.Now())
 	}
 	l.turn.Unlock()
 	if err != nil {
@@ -169,8 +169,7 @@ func (l *Leaf) use(s *session.Session, epoch uint64) {
 	moved := epoch > old && s.Cut(func() error { return l.ring.Activate(epoch) }) == nil // else its keys are still on the way
 	if moved {
 		l.sealing.Store(epoch)
-		atOnce, later := l.ages.pass(epoch)
-		retire(l.ring, atOnce, later)
+		l.ages.Pass(l.ring, epoch)
 	}
 	l.turn.Unlock()
 	if moved && old != 0 {
@@ -187,7 +186,7 @@ const followAfter = time.Second
 // out what it sends meanwhile.
 func (l *Leaf) follow(epoch uint64) {
 	l.turn.Lock()
-	told := l.ages.told(epoch)
+	told := l.ages.Told(epoch)
 	l.turn.Unlock()
 	if !told.IsZero() && time.Since(told) >= followAfter {
 		l.use(l.s, epoch)

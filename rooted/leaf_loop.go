@@ -116,7 +116,7 @@ func (l *Leaf) openPlane(w *control.Welcome) (err error) {
 		return &transport.Error{Op: "join", Code: transport.WSAECONNABORTED, Err: err}
 	}
 	l.epoch, l.path, l.witness = g.Epoch, g.Path, g.Root
-	l.ages.add(l.epoch.Number(), control.Step, time.Now())
+	l.ages.Add(l.epoch.Number(), false, time.Now())
 	toLeaf, toRoot, err := crypto.PairKeys(l.link.ch, l.session, l.id)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ type Root struct {
 	author  *crypto.Author
 	tree    *crypto.Tree
 	epoch   *crypto.Epoch // the newest
-	ages    ages
+	ages    crypto.Ages
 	active  uint64                  // the epoch that data is sealed under
 	freshAt time.Time               // when the newest was made that does not follow from the one before
 	keep    patience                // with an epoch
@@ -242,7 +242,7 @@ func (r *Root) keys() (err error) {
 	}
 	r.active, r.freshAt = r.epoch.Number(), time.Now()
 	r.inUse.Store(r.active)
-	r.ages.add(r.active, control.Step, time.Now())
+	r.ages.Add(r.active, false, time.Now())
 	return r.ring.Activate(r.active)
 }
 
