@@ -53,6 +53,7 @@ type lanRate struct {
 	top  float64 // found: the rate at which loss was met
 	step float64 // found: the next growth, as a share of the rate; 0: linear
 	used moment  // found: when the rate was last a limit
+	met  moment  // found: when loss was last met that went with the rate
 
 	turn    moment // when the least loss was last put aside
 	members []lanMember
@@ -75,7 +76,8 @@ const (
 	lanUnheard  = 3                     // doublings that need no report
 	lanLeast    = 5 * time.Second
 	lanPause    = 200 * time.Millisecond
-	lanSlope    = 1250.0 // times the root of the rate, a second: a quarter at 200 Mbit/s
+	lanSlope    = 1250.0      // times the root of the rate, a second: a quarter at 200 Mbit/s
+	lanPatience = time.Second // without loss, until growth speeds up
 	lanStep     = 0.02
 	lanUnused   = 10 * time.Second
 )
@@ -348,7 +350,7 @@ func (l *lanRate) judgeTest(t moment) {
 		l.mode, l.proving = lanFound, true
 		l.lower(t, actual*(1-worst))
 	case fell:
-		l.mode, l.used = lanFound, t
+		l.mode, l.used, l.met = lanFound, t, t
 		l.goOn(t)
 	case waits && l.tests < 2:
 		l.tests++
@@ -363,7 +365,10 @@ func (l *lanRate) judgeTest(t moment) {
 // limit. Up to where loss was met it grows with the root of the rate, while a
 // test takes a share of it, which favours the slower of two senders on one
 // bottleneck (the binomial laws with k + l > 0 of Bansal and Balakrishnan,
-// 2001). Beyond, every step is twice the last: the bottleneck is gone.
+// 2001). The longer no loss is met, the faster it grows, for those who took the
+// rest of the bottleneck may have gone: by time alone, which favours nobody (as
+// H-TCP does, Leith and Shorten, 2004). Beyond, every step is twice the last: the
+// bottleneck is gone.
 func (l *lanRate) grow(t moment, actual float64) (done bool) {
 	binding := actual >= 0.85*l.rate
 	if binding {
@@ -380,10 +385,16 @@ func (l *lanRate) grow(t moment, actual float64) (done bool) {
 	}
 	if l.step == 0 {
 		d := min(t-l.begun, time.Second).Seconds()
-		l.rate += min(lanSlope*math.Sqrt(l.rate), 0.5*l.rate) * d
+		l.rate += min(lanSlope*math.Sqrt(l.rate), 0.5*l.rate) * d * haste(t-l.met)
 		return false
 	}
 	l.rate *= 1 + l.step
 	l.step = min(1, 2*l.step)
 	return false
+}
+
+// haste is how much faster than at first the rate grows, that long after loss.
+func haste(d moment) float64 {
+	s := max(0, d-lanPatience).Seconds()
+	return 1 + 10*s + s*s/4
 }

@@ -1,6 +1,9 @@
 package flow
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestLAN_TwoSendersShareABottleneck(t *testing.T) {
 	for _, late := range []moment{0, 3 * second} {
@@ -67,6 +70,25 @@ func TestLAN_NewcomerYieldsToWhoDoesNot(t *testing.T) {
 			t.Error("want most of what is free, at most 7 % lost")
 		}
 	}
+}
+
+// Who was pressed to next to nothing takes what others leave soon after they went.
+func TestLAN_TakesWhatOthersLeave(t *testing.T) {
+	rateSeeds(t, 4, func(t *testing.T, seed uint64) {
+		s := newRateSim(t, seed)
+		b := s.sender(LAN, 0, &bottleneck{rate: 200 * mbit, packets: 64}, lanMembers(1)...)
+		for s.at < 5*second && b.law.lan.mode != lanFound {
+			s.run(s.at + 10*time.Millisecond)
+		}
+		l := &b.law.lan
+		l.rate, l.top, l.step, l.met = 5*mbit, 200*mbit, 0, s.at
+		s.run(s.at + 2*second)
+		w := b.stretch()
+		s.run(s.at + second)
+		if t.Logf("from 5 Mbit/s to %.0f in two seconds", w.share()); w.share() < 120 {
+			t.Error("want more than half of the 200")
+		}
+	})
 }
 
 // A member may report anything; handleStatus has checked none of it.
