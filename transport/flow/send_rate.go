@@ -151,6 +151,6 @@ func (p *pacer) setRate(t moment, rate int64, most int) {
 		return
 	}
 	p.most = int(max(1, min(int64(most), rate/1000/int64(p.packet))))
-	p.bucket = int(max(int64(p.most*p.packet), min(rate/500, 4*MaxBatch)))
+	p.deepen()
 	p.tokens = min(p.tokens, p.bucket)
 }

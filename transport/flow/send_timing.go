@@ -134,9 +134,9 @@ func (s *Sender) steer(t moment) {
 	s.pace.setRate(t, s.law.rate(), s.most)
 }
 
-// pacer is a token bucket. A batch is at most 64 KiB or 1 ms worth; the bucket
-// holds 2 ms, so that a timer's lateness costs no rate, and never more than
-// four batches.
+// pacer is a token bucket. A batch is at most 64 KiB or 1 ms worth. The bucket
+// holds 2 ms, so that a timer's lateness costs no rate, and never more than four
+// batches; or 10 ms, where these are eight packets at most; and two packets.
 type pacer struct {
 	rate   int64
 	packet int // bytes of a full packet on the wire
@@ -155,8 +155,13 @@ func (p *pacer) init(c *SenderConfig) {
 		return
 	}
 	p.most = int(max(1, min(int64(p.most), p.rate/1000/int64(p.packet))))
-	p.bucket = int(max(int64(p.most*p.packet), min(p.rate/500, 4*MaxBatch)))
+	p.deepen()
 	p.tokens = p.bucket
+}
+
+func (p *pacer) deepen() {
+	packet := int64(p.packet)
+	p.bucket = int(max(int64(p.most)*packet, min(p.rate/500, 4*MaxBatch), min(p.rate/100, 8*packet), 2*packet))
 }
 
 // room is how many packets may go at t.
