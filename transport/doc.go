@@ -26,7 +26,7 @@
 // sendmmsg with UDP_SEGMENT, and nothing is allocated on the way. Waiting is the
 // runtime's netpoller, behind an epoll instance per socket that wakes it once
 // for a reader that waits and never for one that reads: two descriptors a
-// socket. A [Datagram] with a Segment stands for up to 64 KiB
+// socket. A [TurnConn] has one more for each goroutine more that waits in turn. A [Datagram] with a Segment stands for up to 64 KiB
 // of packets; where the system refuses to segment, the same packets leave one
 // by one, and Info says so. Other systems, and SocketOptions.NoBatch, take the
 // portable path over golang.org/x/net: one packet a call.

@@ -86,6 +86,37 @@ type PacketConn interface {
 	Close() error
 }
 
+// TurnConn is a PacketConn that several goroutines read in turn, each of which
+// waits at a Bell of its own: a packet wakes the one whose bell is set, and
+// nobody needs to be woken for the turn to move. Linux's batch path has it.
+type TurnConn interface {
+	PacketConn
+	// ReadNow is ReadBatch without the wait: 0 and no error where nothing is
+	// there. The goroutine whose turn it is calls it.
+	ReadNow(ds []Datagram) (int, error)
+	// NewBell makes a place to wait at, instead of in ReadBatch, which must not be
+	// called any more. Closing the socket closes it.
+	NewBell() (Bell, error)
+}
+
+// Bell is one goroutine's place to wait at a socket. Wait is for that goroutine
+// alone; Set, Unset and Detach are for one goroutine at a time, Wake is for any.
+type Bell interface {
+	// Set has the bell ring once when there is something to read: at once if
+	// something is there. Unset takes that back; a ring may be under way.
+	Set()
+	Unset()
+	// Detach is Unset for long: until the bell is set again a packet costs nothing
+	// on its account.
+	Detach()
+	// Wait waits for a ring. It sets the bell itself, where nobody else does, or
+	// takes it as it is. It returns false and no error when a Wake ended it, and
+	// an error that matches net.ErrClosed when the socket was closed.
+	Wait(set bool) (rung bool, err error)
+	// Wake ends the Wait that is under way, or else the next one.
+	Wake()
+}
+
 // SocketInfo is what became of the options.
 type SocketInfo struct {
 	Interface       string

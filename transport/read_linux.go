@@ -37,9 +37,11 @@ type reader struct {
 
 	bell  *bell
 	call  func(fd uintptr) bool
+	now   func(fd uintptr)
 	asked int
 	got   int
 	errno unix.Errno
+	short bool // the read before took all there was, in all likelihood
 
 	lastName sockaddr // the source before, and what it was read as
 	lastAddr netip.AddrPort
@@ -54,29 +56,39 @@ func newReader() *reader {
 		h.SetIovlen(1)
 		h.Control = (*byte)(unsafe.Pointer(&r.ctls[i]))
 	}
-	r.call = r.recvmmsg
+	r.call, r.now = r.await, r.recvmmsg
 	return r
 }
 
-// recvmmsg takes what is there; false means wait for the bell. The call never
-// blocks, so the scheduler is not told of it: it would hand the processor to
-// another thread in the middle of a batch, and both would then compete for it.
-func (r *reader) recvmmsg(bell uintptr) bool {
+// await takes what is there; false means wait for the bell. After a read that
+// took all it need not be tried: what has come since rings the bell at once.
+func (r *reader) await(bell uintptr) bool {
 	r.bell.taken(bell)
+	if !r.short {
+		r.recvmmsg(r.bell.socket)
+	}
+	if r.short || r.errno == unix.EAGAIN {
+		r.short = false
+		r.got, r.errno = 0, r.bell.set(bell)
+		return r.errno != 0
+	}
+	return true
+}
+
+// recvmmsg takes what is there. The call never blocks, so the scheduler is not
+// told of it: it would hand the processor to another thread in the middle of a
+// batch, and both would then compete for it.
+func (r *reader) recvmmsg(socket uintptr) {
 	for {
-		n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, r.bell.socket, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
-		switch e {
-		case unix.EINTR:
+		n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, socket, uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
+		if e == unix.EINTR {
 			continue
-		case unix.EAGAIN:
-			r.errno = r.bell.set(bell)
-			return r.errno != 0
 		}
 		r.got, r.errno = int(n), e
 		if e != 0 {
 			r.got = 0
 		}
-		return true
+		return
 	}
 }
 
@@ -86,6 +98,40 @@ func (c *batchConn) ReadBatch(ds []Datagram) (int, error) {
 		return 0, nil
 	}
 	r := c.r
+	r.offer(ds)
+	if err := c.bell.raw.Read(r.call); err != nil {
+		return 0, c.readFailed(net.ErrClosed)
+	}
+	if r.errno != 0 {
+		return 0, c.readFailed(r.errno)
+	}
+	r.take(ds, c.plan.names)
+	r.short = r.got == 1 && r.asked > 1 && ds[0].Segment == 0
+	return r.got, nil
+}
+
+// ReadNow is TurnConn's.
+func (c *batchConn) ReadNow(ds []Datagram) (int, error) {
+	if len(ds) == 0 {
+		return 0, nil
+	}
+	r := c.r
+	r.offer(ds)
+	if err := c.raw.Control(r.now); err != nil {
+		return 0, c.readFailed(net.ErrClosed)
+	}
+	if r.errno == unix.EAGAIN {
+		return 0, nil
+	}
+	if r.errno != 0 {
+		return 0, c.readFailed(r.errno)
+	}
+	r.take(ds, c.plan.names)
+	return r.got, nil
+}
+
+// offer lays out the room.
+func (r *reader) offer(ds []Datagram) {
 	r.asked = min(len(ds), batchMax)
 	for i := range ds[:r.asked] {
 		h := &r.hdrs[i].hdr
@@ -94,19 +140,16 @@ func (c *batchConn) ReadBatch(ds []Datagram) (int, error) {
 		r.iovs[i].Base = unsafe.SliceData(ds[i].B)
 		r.iovs[i].SetLen(len(ds[i].B))
 	}
-	if err := c.bell.raw.Read(r.call); err != nil {
-		return 0, c.readFailed(net.ErrClosed)
-	}
-	if r.errno != 0 {
-		return 0, c.readFailed(r.errno)
-	}
+}
+
+// take says what came.
+func (r *reader) take(ds []Datagram, names interfaceNames) {
 	for i := range ds[:r.got] {
 		d := &ds[i]
 		*d = Datagram{B: d.B[:min(int(r.hdrs[i].len), len(d.B))]}
 		r.control(i, d)
-		d.Addr = r.source(i, d.IfIndex, c.plan.names)
+		d.Addr = r.source(i, d.IfIndex, names)
 	}
-	return r.got, nil
 }
 
 // source reads the sender's address; mostly it is the one before.

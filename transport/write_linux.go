@@ -1,11 +1,13 @@
 package transport
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,7 +26,14 @@ type batchConn struct {
 	r       *reader
 	w       *writer
 	segment atomic.Bool // UDP_SEGMENT works on this socket, as far as known
+
+	mu     sync.Mutex
+	lent   bool    // the one above is NewBell's first: each costs every packet some time
+	bells  []*bell // the others
+	closed bool
 }
+
+var _ TurnConn = (*batchConn)(nil)
 
 // newBatch finishes a socket for the fast path, if the system has it.
 func (p *plan) newBatch(f *os.File, info SocketInfo) (*batchConn, error) {
@@ -62,8 +71,36 @@ func (p *plan) newBatch(f *os.File, info SocketInfo) (*batchConn, error) {
 	return c, nil
 }
 
-// Close unblocks ReadBatch and WriteBatch. A second Close does nothing.
+// NewBell is TurnConn's.
+func (c *batchConn) NewBell() (Bell, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, c.readFailed(net.ErrClosed)
+	}
+	if !c.lent {
+		c.lent = true
+		return c.bell, nil
+	}
+	var b *bell
+	var failed error
+	err := c.raw.Control(func(fd uintptr) { b, failed = newBell(int(fd)) })
+	if err = cmp.Or(err, failed); err != nil {
+		return nil, c.readFailed(err)
+	}
+	c.bells = append(c.bells, b)
+	return b, nil
+}
+
+// Close unblocks ReadBatch, WriteBatch and the bells. A second Close does nothing.
 func (c *batchConn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	for _, b := range c.bells {
+		b.Close()
+	}
+	c.bells = nil
+	c.mu.Unlock()
 	if err := c.bell.Close(); err != nil { // it waits for the reader to be out of the socket
 		if errors.Is(err, os.ErrClosed) {
 			return nil

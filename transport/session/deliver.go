@@ -37,18 +37,29 @@ func (s *Session) Recv(ctx context.Context, p []byte) (Message, error) {
 	}
 	x := &s.rx
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	for {
+	m, err := x.recv(ctx, p)
+	out := x.out
+	if out != nil {
+		x.out = nil
+	}
+	x.mu.Unlock()
+	x.post(out)
+	return m, err
+}
+
+// recv is Recv with the lock held.
+func (x *receiver) recv(ctx context.Context, p []byte) (Message, error) {
+	for waited := error(nil); ; {
 		m, ok, err := x.next(p)
-		if ok || err != nil {
+		switch {
+		case ok || err != nil:
 			return m, err
-		}
-		if x.end != nil {
+		case x.end != nil:
 			return Message{Missed: x.lastMissed()}, x.end
+		case waited != nil:
+			return Message{}, waited
 		}
-		if err := x.sleep(ctx); err != nil {
-			return Message{}, err
-		}
+		waited = x.await(ctx)
 	}
 }
 
@@ -94,7 +105,7 @@ func (x *receiver) read(peer *peer, p []byte) (Message, bool, error) {
 				m := Message{N: n, From: peer.id, Stream: flow.Stream(st), Missed: peer.missed[st] + info.Missed, Repaired: info.Repaired, Unproven: info.Unproven}
 				peer.missed[st] = 0
 				if peer.r.Urgent() { // this read has opened credit
-					x.s.feedback(now, peer)
+					x.out = x.gather(x.out, now, peer)
 				}
 				return m, true, nil
 			case errors.Is(err, flow.ErrGap):
@@ -139,7 +150,7 @@ func (x *receiver) sleep(ctx context.Context) error {
 	select {
 	case <-rung:
 	case <-ctx.Done():
-		err = transport.Explain("receive", transport.Group{}, context.Cause(ctx))
+		err = waitOver(ctx)
 	case <-x.s.done:
 	}
 	x.mu.Lock()
@@ -148,6 +159,18 @@ func (x *receiver) sleep(ctx context.Context) error {
 		err = errClosed("receive")
 	}
 	return err
+}
+
+func waitOver(ctx context.Context) error {
+	return transport.Explain("receive", transport.Group{}, context.Cause(ctx))
+}
+
+// ring wakes all who wait for something to read, but for who just read it with r.
+func (x *receiver) ring(r *reader) {
+	x.bell.ring()
+	if t := x.turn; t != nil && t.lent && t.r != r {
+		t.guest.Wake()
+	}
 }
 
 // EndReceive says that nothing more will come: Recv returns err once all that
@@ -159,5 +182,5 @@ func (s *Session) EndReceive(err error) {
 	if x.end == nil {
 		x.end = err
 	}
-	x.bell.ring()
+	x.ring(nil)
 }

@@ -24,13 +24,19 @@
 // A reader per socket takes a batch from the kernel, checks each packet's
 // destination, lets the sealer check, open and mark it, all without a lock,
 // then takes the receive mutex once and hands the packets to their senders'
-// machines. The machines judge their gaps once per batch, feedback leaves by
-// unicast, and whoever waits in Recv wakes. Recv copies from the buffer that
+// machines. The machines judge their gaps once per batch, whoever waits in Recv
+// wakes, and feedback leaves by unicast when the mutex is free again. Recv copies from the buffer that
 // the kernel wrote to the caller's: the one copy on the way in, but for small
 // reads, which are packed first so that they do not hold 64 KiB each. Where
 // more than 25,000 packets a second come, the reader naps for 100 or 200
 // microseconds between reads: waking for every few costs as much as opening
 // them.
+//
+// One socket, the group's where there is one, Recv reads itself when it finds
+// nothing ready and packets come one by one (see turn): a message then comes to
+// who waits for it without a second thread, which would take longer to wake than
+// all the rest. That is so with the kernel's sockets on Linux and without an
+// order; elsewhere, and where packets come in company, the readers read.
 //
 // Nothing on either way allocates once the buffers have grown.
 //
@@ -89,12 +95,21 @@
 //   - alarm.ring, the timer's: started by alarm.arm when something is due, it
 //     ends at once; Close waits for a running one.
 //
+// Recv and WaitReadable start none, but where they wait at the socket a done ctx
+// wakes them by context.AfterFunc, which stays with a ctx that comes again and again until
+// another comes, or Close.
+//
 // # Limitations
 //
 //   - One mutex covers a member's sending, one its receiving; packets of one
 //     socket are opened by one goroutine.
 //   - Hashes are made by the goroutine that seals, and by the one that opens: proofs
 //     take a third to a half of the rate that there is without.
+//   - Who is in Recv does what a reader does: opens packets, sends what feedback
+//     asks for, calls Heard, Keys, Forged and Notice. A done ctx ends the wait for
+//     packets, not that work.
+//   - With two in Recv at once, or one in WaitReadable beside it, one reads and the
+//     others are woken by it.
 //   - A write that the socket has no room for waits with the sending mutex held.
 //   - Feedback between members without a key of their own is sealed with the
 //     group's: any member could forge another's.

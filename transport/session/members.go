@@ -146,7 +146,7 @@ func (s *Session) ReplaceGroup(conn transport.PacketConn) {
 	}
 	old := s.rx.group
 	s.rx.group = conn
-	s.startReader(conn, s.c.GroupAddr)
+	s.startReader(conn, s.c.GroupAddr, true)
 	if old != nil {
 		old.Close()
 	}

@@ -200,7 +200,7 @@ func (x *receiver) rouseOrder() {
 
 func (x *receiver) wakeOrder() {
 	x.mu.Lock()
-	x.rouse()
+	x.rouse(nil)
 	x.mu.Unlock()
 }
 

@@ -17,13 +17,15 @@ const (
 	mergedBytes = 16 << 10
 )
 
-// reader is one socket's receiving goroutine: it reads a batch, opens every
-// packet in place without any lock, and takes the receive lock once per chunk
-// to hand them to their senders' machines.
+// reader is what one socket is read with: a batch at a time, every packet of which
+// is opened in place without any lock; the receive lock is taken once per chunk
+// to hand them to their senders' machines. One goroutine at a time has it: its
+// own, which runs run, or who waits in Recv, see turn.
 type reader struct {
 	s     *Session
 	conn  transport.PacketConn
 	group netip.AddrPort // that the socket hears; not valid: unicast
+	turn  *turn          // nil: it is always run's
 
 	merged  bool // the kernel merges: a datagram may be a whole slab
 	slabs   []*flow.Slab
@@ -38,7 +40,10 @@ type reader struct {
 	drops   [NumDrops]uint64
 	packets uint64
 	pace    pace
+	single  bool // one packet came last, and nothing is behind it in all likelihood
+	sparse  bool // few packets came last, and not densely
 	asked   bool // questions came for the sending half
+	mail    mail
 
 	rejected []SymbolID
 	symbols  [chunk]Symbol // to hash
@@ -55,8 +60,9 @@ type opened struct {
 	hash     Hash
 }
 
-// startReader starts a socket's reader; the caller holds the receive lock.
-func (s *Session) startReader(conn transport.PacketConn, group netip.AddrPort) {
+// startReader starts a socket's reader; leads: it is the one that Recv reads
+// itself where it can. The caller holds the receive lock.
+func (s *Session) startReader(conn transport.PacketConn, group netip.AddrPort, leads bool) {
 	r := &reader{s: s, conn: conn, group: group, merged: conn.Info().ReceiveOffload}
 	if r.merged {
 		for range slabsRead {
@@ -69,35 +75,67 @@ func (s *Session) startReader(conn transport.PacketConn, group netip.AddrPort) {
 		r.ds = make([]transport.Datagram, plainRead)
 	}
 	r.small = s.rx.pool.Get()
+	if leads {
+		s.rx.lead(r)
+	}
 	s.wg.Go(r.run)
 }
 
 func (r *reader) run() {
 	defer r.release()
 	for {
-		r.offer()
-		n, err := r.conn.ReadBatch(r.ds)
+		n, err := r.read()
 		if err != nil {
 			if r.s.readerGone(r, err) {
 				return
 			}
 			continue
 		}
-		now := time.Now()
-		for i := range r.ds[:n] {
-			r.datagram(now, i)
-		}
-		r.hand(now)
-		if r.asked {
-			r.asked = false
-			r.s.tx.nudge()
-		}
-		r.s.settle(now, r)
-		r.rest(now, n)
-		if r.merged && n == len(r.ds) && n < slabsMost {
-			r.grow()
+		if d := r.work(time.Now(), n); d > 0 {
+			nap(d)
 		}
 	}
+}
+
+// read waits for the next packets.
+func (r *reader) read() (int, error) {
+	if r.turn == nil {
+		r.offer()
+		return r.conn.ReadBatch(r.ds)
+	}
+	for wait := r.single; ; wait = true {
+		if wait {
+			if err := r.turn.wait(); err != nil {
+				return 0, err
+			}
+		}
+		r.offer()
+		if n, err := r.turn.conn.ReadNow(r.ds); n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// work takes what was read. It returns how long packets may gather before the
+// next read.
+func (r *reader) work(now time.Time, n int) time.Duration {
+	merged := r.ds[n-1].Segment > 0
+	r.single = n == 1 && len(r.ds) > 1 && !merged
+	for i := range r.ds[:n] {
+		r.datagram(now, i)
+	}
+	r.hand(now)
+	if r.asked {
+		r.asked = false
+		r.s.tx.nudge()
+	}
+	r.s.settle(now, r)
+	d := r.rest(now, n)
+	r.sparse = n <= 4 && n < len(r.ds) && !merged && !r.pace.dense
+	if r.merged && n == len(r.ds) && n < slabsMost {
+		r.grow()
+	}
+	return d
 }
 
 // grow gives the next read more slabs: packets come singly, and so many that a
@@ -301,6 +339,9 @@ func (r *reader) note(o *Opened, drop Drop) {
 }
 
 func (r *reader) release() {
+	if r.turn != nil {
+		r.turn.retire()
+	}
 	rx := &r.s.rx
 	rx.mu.Lock()
 	defer rx.mu.Unlock()

@@ -23,7 +23,7 @@ func (s *Session) WaitReadable(ctx context.Context) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for !x.holds() && x.end == nil {
-		if err := x.sleep(ctx); err != nil {
+		if err := x.await(ctx); err != nil && !x.holds() {
 			return err
 		}
 	}

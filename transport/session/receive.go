@@ -29,6 +29,7 @@ type receiver struct {
 	ready []*peer              // have something to read, in turn
 	first int                  // ready[first:] is the queue
 	bell  bell
+	turn  *turn     // of the socket that Recv reads itself; nil: none
 	end   error     // what Recv says once everything was read; nil: more may come
 	room  int       // packets a socket buffer holds
 	now   time.Time // when the last packets came
@@ -40,11 +41,13 @@ type receiver struct {
 
 	drops      [NumDrops]uint64
 	packets    uint64
-	unsent     uint64 // feedback that the system refused to send
+	unsent     atomic.Uint64 // feedback that the system refused to send
 	readErrors uint64
 	paths      [2]PathStats
 	gone       flow.ReceiverStats // sums of the senders that were dropped
 	scratch    []byte
+	out        *mail // what a Recv has to send when it has let go of the lock
+	spare      []*mail
 	tail       uint64 // messages lost behind the last one, of senders that left
 }
 
@@ -159,7 +162,7 @@ func (x *receiver) start(now time.Time, p *peer, edges []flow.Edge) {
 	}
 	p.held, p.heldLen = nil, 0
 	x.after(now, p)
-	x.rouse()
+	x.rouse(nil)
 	x.s.wake.arm(now)
 }
 
@@ -188,7 +191,7 @@ func (s *Session) ExpelSender(id uint32, edges []flow.Edge) {
 		x.lost(p)
 		x.drop(p)
 	}
-	x.rouse()
+	x.rouse(nil)
 	x.s.wake.arm(now)
 }
 
@@ -202,7 +205,7 @@ func (s *Session) FinishSender(id uint32, edges []flow.Edge) {
 		now := time.Now()
 		p.r.Finish(now, edges)
 		x.after(now, p)
-		x.rouse()
+		x.rouse(nil)
 		x.s.wake.arm(now)
 	}
 }
@@ -227,7 +230,7 @@ func (p *peer) handle(now time.Time, o *opened) Drop {
 	return DropNone
 }
 
-// settle ends one read: gaps are judged, feedback leaves, readers wake.
+// settle ends one read: gaps are judged, who waits wakes, feedback leaves.
 func (s *Session) settle(now time.Time, r *reader) {
 	x := &s.rx
 	x.mu.Lock()
@@ -239,14 +242,17 @@ func (s *Session) settle(now time.Time, r *reader) {
 			s.wake.arm(p.next())
 		}
 	}
-	if len(r.touched) > 0 {
-		s.answer(now, r.touched)
+	for _, p := range r.touched {
+		if p.started {
+			x.gather(&r.mail, now, p)
+		}
 	}
 	clear(r.touched)
 	r.touched = r.touched[:0]
 	x.account(r)
-	x.rouse()
+	x.rouse(r)
 	x.mu.Unlock()
+	s.send(&r.mail)
 	s.orderOn(now)
 }
 
@@ -275,14 +281,14 @@ func (x *receiver) enqueue(p *peer) {
 	x.ready = append(x.ready, p)
 }
 
-// rouse wakes a Recv that waits for what is there.
-func (x *receiver) rouse() {
+// rouse wakes a Recv that waits for what is there, but for the one that read it with r.
+func (x *receiver) rouse(r *reader) {
 	if x.s.ord != nil {
 		x.rouseOrder()
 		return
 	}
 	if x.first < len(x.ready) {
-		x.bell.ring()
+		x.ring(r)
 	}
 }
 
@@ -300,7 +306,7 @@ func (x *receiver) readable(p *peer) bool {
 func (s *Session) advanceReceivers(now time.Time) (next time.Time) {
 	x := &s.rx
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	var m *mail
 	for _, p := range x.peers {
 		if !p.started {
 			continue
@@ -308,38 +314,13 @@ func (s *Session) advanceReceivers(now time.Time) (next time.Time) {
 		if t := p.next(); !t.IsZero() && !t.After(now) {
 			x.after(now, p)
 		}
-		s.feedback(now, p)
-		s.ask(now, p)
+		m = x.gather(m, now, p)
 		next = earliest(next, p.next())
 	}
-	x.rouse()
+	x.rouse(nil)
+	x.mu.Unlock()
+	x.post(m)
 	return next
-}
-
-// answer sends the feedback of the peers that had packets.
-func (s *Session) answer(now time.Time, peers []*peer) {
-	for _, p := range peers {
-		if p.started {
-			s.feedback(now, p)
-			s.ask(now, p)
-		}
-	}
-}
-
-// feedback sends what a machine wants its sender to know, by unicast.
-func (s *Session) feedback(now time.Time, p *peer) {
-	var frame [1][]byte
-	for {
-		var more bool
-		if s.rx.scratch, more = p.r.Poll(now, s.rx.scratch[:0]); !more {
-			return
-		}
-		frame[0] = s.rx.scratch
-		if _, _, err := s.wr.send(p.addr, s.keyFor(p.id), frame[:]); err != nil {
-			s.rx.unsent++
-			return
-		}
-	}
 }
 
 func (x *receiver) account(r *reader) {
@@ -364,18 +345,22 @@ func (s *Session) readerGone(r *reader, err error) bool {
 	if s.closed() || errors.Is(err, net.ErrClosed) {
 		return true
 	}
+	s.readFailed(r, err)
+	select {
+	case <-s.done:
+		return true
+	case <-time.After(retryAfter):
+		return false
+	}
+}
+
+func (s *Session) readFailed(r *reader, err error) {
 	s.rx.mu.Lock()
 	s.rx.readErrors++
 	first := s.rx.readErrors == 1
 	s.rx.mu.Unlock()
 	if first {
 		s.log.Warn("reading fails; going on", "socket", r.conn.LocalAddr(), "cause", err)
-	}
-	select {
-	case <-s.done:
-		return true
-	case <-time.After(retryAfter):
-		return false
 	}
 }
 

@@ -20,11 +20,11 @@ type pace struct {
 	dense bool
 }
 
-// rest lets packets gather, where they come so fast that waking for every few
-// costs more than reading them.
-func (r *reader) rest(now time.Time, n int) {
+// rest is how long packets may gather, where they come so fast that waking for
+// every few costs more than reading them.
+func (r *reader) rest(now time.Time, n int) time.Duration {
 	if !r.merged { // memory, or a system that is not in such a hurry
-		return
+		return 0
 	}
 	p := &r.pace
 	p.read += n
@@ -35,8 +35,9 @@ func (r *reader) rest(now time.Time, n int) {
 	switch {
 	case n == len(r.ds): // there is more
 	case n < slabsRead/2 && len(r.ds[n-1].B) > fastBytes:
-		nap(restMerged)
+		return restMerged
 	case p.dense && len(r.ds[n-1].B) < mergedBytes:
-		nap(restSingle)
+		return restSingle
 	}
+	return 0
 }

@@ -44,12 +44,12 @@ type Config struct {
 	// root; 0: there is none, and unicast packets are protected by the group's.
 	Hub uint32
 	// Heard is told the epoch of group packets when it rises; nil: nobody asks.
-	// It runs in a reader, without locks held.
+	// It runs in a reader, or in Recv, without locks held.
 	Heard func(s *Session, epoch uint64)
 	// Keys is given the packets that opened and are not data: news of the keys,
 	// see SendKeys. It returns whether it takes that kind; nil takes none. body is
-	// valid during the call, which comes from a reader, without locks held, and
-	// must not wait.
+	// valid during the call, which comes from a reader, or from Recv, without locks
+	// held, and must not wait.
 	Keys func(kind uint8, body []byte, from uint32, pairwise bool) bool
 
 	// Sequencer is the member that puts the messages of all senders into one
@@ -72,8 +72,8 @@ type Config struct {
 	// Eager has data read before it is proven; Message.Unproven tells.
 	Eager bool
 	// Forged is told that somebody sealed data in a sender's name: how many
-	// symbols, and how many of those were read. It runs in a reader, without locks
-	// held, and must not wait.
+	// symbols, and how many of those were read. It runs in a reader, or in Recv,
+	// without locks held, and must not wait.
 	Forged func(sender uint32, symbols, read int)
 
 	// Symbol is the coding unit in bytes, see flow.SymbolSize; required.
@@ -147,13 +147,13 @@ func New(c Config) (*Session, error) {
 	s.wake.init(s)
 	s.rx.mu.Lock()
 	defer s.rx.mu.Unlock()
-	s.startReader(c.Unicast, netip.AddrPort{})
+	s.startReader(c.Unicast, netip.AddrPort{}, c.Group == nil)
 	if c.Group != nil {
 		s.rx.group = c.Group
-		s.startReader(c.Group, c.GroupAddr)
+		s.startReader(c.Group, c.GroupAddr, true)
 	}
 	if c.SecondGroup != nil {
-		s.startReader(c.SecondGroup, c.SecondAddr)
+		s.startReader(c.SecondGroup, c.SecondAddr, false)
 	}
 	return s, nil
 }

@@ -70,7 +70,7 @@ func (s *Session) Stats() Stats {
 	for i, p := range x.paths {
 		st.Paths[i] = PathStats{Sent: paths[i].Sent, Refused: paths[i].Refused, Heard: p.Heard, Again: p.Again}
 	}
-	st.FeedbackUnsent, st.ReadErrors = x.unsent, x.readErrors
+	st.FeedbackUnsent, st.ReadErrors = x.unsent.Load(), x.readErrors
 	st.Receivers = x.gone
 	for _, p := range x.peers {
 		add(&st.Receivers, p.r.Stats())

@@ -75,22 +75,6 @@ func (r *reader) alarm(sender uint32, symbols, late int) {
 	}
 }
 
-// ask sends the question that is due to a sender.
-func (s *Session) ask(now time.Time, p *peer) {
-	if p.v == nil {
-		return
-	}
-	var frame [1][]byte
-	q, ok := p.v.Ask(now, s.rx.scratch[:0])
-	if s.rx.scratch = q; !ok {
-		return
-	}
-	frame[0] = q
-	if _, _, err := s.wr.sendAs(kindManifest, p.addr, s.keyFor(p.id), frame[:], nil); err != nil {
-		s.rx.unsent++
-	}
-}
-
 // next is when a peer has to be looked at.
 func (p *peer) next() time.Time {
 	if p.v == nil {
