@@ -40,11 +40,16 @@ type Side struct {
 func (s Side) Do() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.Spec.Limit())
 	defer cancel()
-	code, err := crypto.ParseCode(s.Code)
-	if err != nil {
-		return err
+	config := rooted.Config{Source: s.Spec.Source, Interface: netlab.Device, NoParity: s.Spec.NoParity}
+	if s.Spec.Clear {
+		config.Insecure = crypto.InsecurePlaintextForTesting
+	} else {
+		code, err := crypto.ParseCode(s.Code)
+		if err != nil {
+			return err
+		}
+		config.Identity.Code = code
 	}
-	config := rooted.Config{Identity: crypto.Identity{Code: code}, Source: s.Spec.Source, Interface: netlab.Device, NoParity: s.Spec.NoParity}
 	content, err := NewContent(s.Spec.Message)
 	if err != nil {
 		return err

@@ -20,10 +20,13 @@ type Spec struct {
 	MayMiss  int  `json:",omitempty"`
 	NoParity bool `json:",omitempty"` // the session's, see rooted.Config
 	Source   rooted.SourceLevel
+	// Clear takes all protection away (crypto.InsecurePlaintextForTesting); Source
+	// says nothing then.
+	Clear bool `json:",omitempty"`
 	// Offload leaves segmentation offload to the root's device. Without it the
 	// kernel cuts batches into packets before the device, as it does for a
 	// network card that cannot, and packets are lost one by one. The session's
-	// own settings are the defaults either way, but for NoParity and Source.
+	// own settings are the defaults either way, but for NoParity, Source and Clear.
 	Offload bool
 	Within  time.Duration // what the run may take; zero is 30 s and 1 s a megabyte and leaf
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +22,18 @@ func TestMain(m *testing.M) {
 // that it has not must be named, and are no failure.
 func TestCompare_SmallOneIsComplete(t *testing.T) {
 	netlab.Require(t)
+	small(t, 1, "-loss", "0")
+}
+
+// With loss it is joinleaf that is tested here, and what is quick.
+func TestCompare_SmallOneIsCompleteWithLoss(t *testing.T) {
+	netlab.Require(t)
+	small(t, 2, "-loss", "0,5", "-peers", "raw,tcp,openpgm,joinleaf,joinleaf-group-offload,joinleaf-clear")
+}
+
+func small(t *testing.T, cells int, args ...string) {
 	out := filepath.Join(t.TempDir(), "results")
-	if err := compare([]string{"-size", "2MB", "-rounds", "1", "-leaves", "1", "-loss", "0,5", "-rates", "200", "-out", out}); err != nil {
+	if err := compare(append(args, "-size", "2MB", "-rounds", "1", "-leaves", "1", "-rates", "200", "-out", out)); err != nil {
 		t.Fatal(err)
 	}
 	read := func(name string) []byte {
@@ -42,7 +53,7 @@ func TestCompare_SmallOneIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(read("compare.txt"))
-	if len(r.Peers) != len(peers()) {
+	if cells == 1 && len(r.Peers) != len(peers()) {
 		t.Errorf("%d of %d peers are accounted for", len(r.Peers), len(peers()))
 	}
 	for _, f := range r.Peers {
@@ -68,12 +79,14 @@ func TestCompare_SmallOneIsComplete(t *testing.T) {
 				t.Errorf("%+v", w)
 			}
 		}
-		if rows != 2 {
+		if rows != cells {
 			t.Errorf("%s has %d rows:\n%s", f.Name, rows, text)
 		}
 	}
-	if err := xml.Unmarshal(read("compare.svg"), new(struct{})); err != nil {
-		t.Error(err)
+	for _, name := range []string{"compare.svg", "compare-leaves.svg"} {
+		if err := xml.Unmarshal(read(name), new(struct{})); err != nil {
+			t.Error(name, err)
+		}
 	}
 	if left, err := filepath.Glob("/dev/shm/joinleaf-compare-*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
@@ -148,6 +161,52 @@ func TestRows_CompareWithinTheRound(t *testing.T) {
 	}
 }
 
+func TestBounds_AreJudgedBesideTheBestRival(t *testing.T) {
+	r := report{Settings: settings{Leaves: stage.Numbers{List: []float64{1, 2}}, Loss: stage.Numbers{List: []float64{0}}}}
+	there := peers()
+	for _, n := range []int{1, 2} {
+		for _, x := range there {
+			goodput := map[string]float64{"raw": 100, "iperf": 99, "tcp": 500, "udpcast": 50, "uftp": 40, "joinleaf-clear-offload": 300, "joinleaf-group-offload": 199, "joinleaf-group": 65}[x.name()]
+			made := invented(1, x.name(), max(1, goodput))
+			made.cell = cell{Leaves: n}
+			r.Runs = append(r.Runs, made)
+		}
+	}
+	r.summarize(there)
+	broken := r.broken()
+	if len(broken) != 1 || !strings.Contains(broken[0], "joinleaf-group-offload, 2 receivers: 3.98 of udpcast, not 4.0") {
+		t.Errorf("%v", broken)
+	}
+	r.Settings.Leaves.List = []float64{1}
+	if r.summarize(there); len(r.broken()) != 1 || !strings.Contains(r.broken()[0], "no bound could be judged") {
+		t.Errorf("%v", r.broken())
+	}
+}
+
+func TestParse_ReadsIperfAndDDSPerf(t *testing.T) {
+	rate, lost, n, ok := parseIperf("19700101000000,10.99.0.1,40051,239.192.79.9,5001,1,0.0-0.1,20972920,1372618213,0.000,10,1000,1.000,0")
+	if !ok || rate != 1372618213/8.0 || lost != 0.01 || n != 20972920 {
+		t.Error(rate, lost, n, ok)
+	}
+	for _, bad := range []string{"", "a,b", "19700101000000,10.99.0.1,40051,239.192.79.9,5001,1,0.0-0.1,20972920,x,0.000,0,1,0,0"} {
+		if _, _, _, ok := parseIperf(bad); ok {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+	line := func(at float64, total, lost int) string {
+		return fmt.Sprintf("[12] %.3f  size 8192 total %d lost %d delta 1 lost 0 rate 4.05 kS/s 265.74 Mb/s (0.41 kS/s 26.57 Mb/s)\n", at, total, lost)
+	}
+	rate, bytes, err := readHeard("[12] participant vm:12: new (self)\n" + line(1, 0, 0) + line(2, 100, 0) + line(3, 1100, 0) + line(4, 2100, 0) + line(5, 2150, 0) + line(6, 2150, 0))
+	if err != nil || rate != 1000*8192 || bytes != 2150*8192 {
+		t.Error(rate, bytes, err)
+	}
+	for _, bad := range []string{"", line(2, 100, 0) + line(3, 200, 0), line(2, 100, 0) + line(3, 200, 0) + line(4, 300, 1)} {
+		if _, _, err := readHeard(bad); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
 // stairs is a peer whose goodput follows from the rate alone.
 type stairs struct {
 	raw
@@ -216,7 +275,7 @@ func TestSame_SeesEveryDifference(t *testing.T) {
 }
 
 func TestParse_RefusesWhatCannotBeCompared(t *testing.T) {
-	for _, bad := range []string{"-peers nobody", "-rounds 0", "-leaves 17", "-loss 100", "-size 1", "-limit -1s", "-rates 0", "x"} {
+	for _, bad := range []string{"-peers nobody", "-rounds 0", "-leaves 17", "-loss 100", "-size 1", "-limit -1s", "-rates 0", "-link -1", "x"} {
 		if _, err := parse(strings.Fields(bad)); err == nil {
 			t.Errorf("%q was taken", bad)
 		}

@@ -12,12 +12,15 @@ import (
 // batches whole, or cutting them into packets as a plain network card has them.
 type joinleaf struct {
 	source  rooted.SourceLevel
+	clear   bool // without protection, which is for measurements
 	offload bool
 }
 
 func (j *joinleaf) name() string {
 	name := "joinleaf"
-	if j.source != rooted.Signed {
+	if j.clear {
+		name += "-clear"
+	} else if j.source != rooted.Signed {
 		name += "-" + j.source.String()
 	}
 	if j.offload {
@@ -28,7 +31,9 @@ func (j *joinleaf) name() string {
 
 func (j *joinleaf) about() string {
 	s := "defaults: AES-256-GCM, signed by the root, finds its rate; 8 KiB messages, every byte checked while it runs"
-	if j.source != rooted.Signed {
+	if j.clear {
+		s = "the same without protection (InsecurePlaintextForTesting, which no command offers)"
+	} else if j.source != rooted.Signed {
 		s = "the same with source " + j.source.String() + ": under the group's key, not signed"
 	}
 	if j.offload {
@@ -44,7 +49,7 @@ func (*joinleaf) ladder(int) []setting { return []setting{{}} }
 func (*joinleaf) under(cell, setting) []setting { return []setting{{}} }
 
 func (j *joinleaf) run(p *place, c cell, _ setting) (outcome, error) {
-	spec := bulk.Spec{Size: p.size, Message: message, Leaves: c.Leaves, Loss: c.Loss, Offload: j.offload, Source: j.source, Within: p.limit}
+	spec := bulk.Spec{Size: p.size, Message: message, Leaves: c.Leaves, Loss: c.Loss, Offload: j.offload, Source: j.source, Clear: j.clear, Within: p.limit}
 	r, err := bulk.Transfer(p.root, p.leaves, spec, func(h *netlab.Host, side bulk.Side) (*stage.Side, error) {
 		return stage.Start(h, p.limit, work{Bulk: &side})
 	})

@@ -39,6 +39,7 @@ type outcome struct {
 	// Arrived is the share of what was sent that came to the receiver that got
 	// least. Only plain sockets have less than 1 and no failure.
 	Arrived   float64
+	Bytes     int64 `json:",omitempty"` // to each receiver; 0: what was asked for
 	RootUsage stage.Usage
 	LeafUsage []stage.Usage
 }
@@ -71,9 +72,10 @@ type peer interface {
 // peers is all of them, in the order of the tables.
 func peers() []peer {
 	return []peer{
-		&raw{}, &udpcast{}, &uftp{}, &uftp{sealed: true}, &driven{library: norm}, &driven{library: openpgm},
-		&joinleaf{}, &joinleaf{source: rooted.Group},
-		&joinleaf{offload: true}, &joinleaf{source: rooted.Group, offload: true},
+		&raw{}, &iperf{}, &copies{}, &copies{sealed: true},
+		&udpcast{}, &uftp{}, &uftp{sealed: true}, &driven{library: norm}, &driven{library: openpgm}, &driven{library: epgm}, &cyclonedds{},
+		&joinleaf{}, &joinleaf{source: rooted.Group}, &joinleaf{clear: true},
+		&joinleaf{offload: true}, &joinleaf{source: rooted.Group, offload: true}, &joinleaf{clear: true, offload: true},
 	}
 }
 

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/joinleaf/joinleaf/bench/compare/drivers"
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
@@ -39,7 +39,12 @@ func furnish(s settings) (p *place, closing func() error, err error) {
 		p.leaves = append(p.leaves, h)
 	}
 	for _, h := range append([]*netlab.Host{p.root}, p.leaves...) {
-		if err := equip(h); err != nil {
+		if err := drivers.Equip(h); err != nil {
+			return nil, nil, err
+		}
+	}
+	if s.Link > 0 {
+		if err := p.root.SetRate(netlab.Out, int64(s.Link*1e6)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -47,22 +52,4 @@ func furnish(s settings) (p *place, closing func() error, err error) {
 		return nil, nil, err
 	}
 	return p, func() error { return errors.Join(lab.Close(), p.files.close()) }, nil
-}
-
-// equip gives a host what peers rely on and the lab does not have: a broadcast
-// address, by which udpcast's sides find each other, and a route to groups.
-func equip(h *netlab.Host) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	address := h.Addr4().String() + "/24"
-	for _, args := range [][]string{
-		{"addr", "del", address, "dev", netlab.Device},
-		{"addr", "add", address, "brd", "+", "dev", netlab.Device},
-		{"route", "add", "224.0.0.0/4", "dev", netlab.Device},
-	} {
-		if said, err := h.Exec(ctx, "ip", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: ip %v: %w: %s", h.Name(), args, err, said)
-		}
-	}
-	return nil
 }

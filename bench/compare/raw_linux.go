@@ -1,11 +1,32 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/joinleaf/joinleaf/bench/bulk"
+	"github.com/joinleaf/joinleaf/bench/kernel"
 	"github.com/joinleaf/joinleaf/bench/stage"
 )
+
+// work is a side of one of the peers that are this program.
+type work struct {
+	Bulk *bulk.Side
+	Raw  *kernel.Side
+	Copy *copySide
+}
+
+func (w work) do() error {
+	switch {
+	case w.Bulk != nil:
+		return w.Bulk.Do()
+	case w.Raw != nil:
+		return w.Raw.Do()
+	case w.Copy != nil:
+		return w.Copy.do()
+	}
+	return fmt.Errorf("a side without work")
+}
 
 // raw is what the kernel does for whoever wants no reliability: sendmmsg and
 // recvmmsg of 64 datagrams of 1,400 bytes, as fast as they go. It always runs
@@ -29,7 +50,7 @@ func (*raw) run(p *place, c cell, _ setting) (o outcome, err error) {
 	if err := bulk.Prepare(p.root, leaves, 0, false); err != nil {
 		return o, err
 	}
-	w := rawWork{Packets: int((p.size + rawSize - 1) / rawSize)}
+	w := kernel.Side{Spec: kernel.Spec{Packets: int((p.size + kernel.Size - 1) / kernel.Size)}}
 	var sides []*stage.Side
 	for _, h := range leaves {
 		side, err := stage.Start(h, p.limit, work{Raw: &w})
@@ -50,7 +71,7 @@ func (*raw) run(p *place, c cell, _ setting) (o outcome, err error) {
 		return o, err
 	}
 	for _, side := range sides {
-		var got rawGot
+		var got kernel.Got
 		if err := side.Decode(&got); err != nil {
 			o = incomplete("%v", err)
 			break
@@ -59,8 +80,8 @@ func (*raw) run(p *place, c cell, _ setting) (o outcome, err error) {
 			o = incomplete("%d packets came, which is too few to tell", got.Packets)
 			break
 		}
-		rate := float64(got.Later) * rawSize / got.Seconds
-		if share := float64(got.Packets) / float64(w.Packets); o.Arrived == 0 || share < o.Arrived {
+		rate := got.Rate() * kernel.Size
+		if share := float64(got.Packets) / float64(w.Spec.Packets); o.Arrived == 0 || share < o.Arrived {
 			o.Arrived = share
 		}
 		if o.Goodput == 0 || rate < o.Goodput {

@@ -46,7 +46,7 @@ func (r *report) look(p *place) (there []peer) {
 		version, err := x.find(p)
 		if err != nil {
 			f.Missing = err.Error()
-			fmt.Fprintf(os.Stderr, "not installed: %s: %v\n", x.name(), err)
+			fmt.Fprintf(os.Stderr, "left out: %s: %v\n", x.name(), err)
 		} else {
 			f.Version = version
 			there = append(there, x)
@@ -95,7 +95,7 @@ func (r *report) cell(p *place, round int, c cell, there []peer, with tuned) err
 		if o.Failed != "" {
 			with[x.name()][c] = ease(s)
 		}
-		fmt.Fprintf(os.Stderr, "round %d %-16s %d leaves, %g %% loss, %-24s %7.1f MB/s %s\n", round+1, x.name(), c.Leaves, c.Loss, s, o.Goodput/1e6, o.Failed)
+		fmt.Fprintf(os.Stderr, "round %d %-22s %d leaves, %g %% loss, %-24s %7.1f MB/s %s\n", round+1, x.name(), c.Leaves, c.Loss, s, o.Goodput/1e6, o.Failed)
 	}
 	return nil
 }
@@ -113,7 +113,10 @@ func (r *report) write(table io.Writer) error {
 	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
 		return err
 	}
-	for name, b := range map[string][]byte{"compare.json": append(all, '\n'), "compare.txt": text, "compare.svg": r.picture().SVG()} {
+	for name, b := range map[string][]byte{
+		"compare.json": append(all, '\n'), "compare.txt": text,
+		"compare.svg": r.picture().SVG(), "compare-leaves.svg": r.scaling().SVG(),
+	} {
 		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
 			return err
 		}
@@ -124,9 +127,13 @@ func (r *report) write(table io.Writer) error {
 // about is what was measured, in lines.
 func (r *report) about() []string {
 	s := r.Settings
+	link := ""
+	if s.Link > 0 {
+		link = fmt.Sprintf(" The root's link carries %.0f Mbit/s.", s.Link)
+	}
 	return []string{
 		fmt.Sprintf("%s to each receiver; goodput of the slowest receiver, first to last byte; medians of %d interleaved rounds.", &s.Size, s.Rounds),
-		"Loss: single packets at random at each receiver's input. All content is checked; incomplete runs count as 0.",
+		"Loss: single packets at random at each receiver's input. All content is checked; incomplete runs count as 0." + link,
 		r.Machine.String() + ".",
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,13 +21,18 @@ type row struct {
 	Best               float64 // ratio to the best other peer of the cell, in the same round; 0: unknown
 	BestPeer           string  // which that is
 	Arrived            float64 // share that came, median
-	RootCPU, LeafCPU   float64 // seconds; the receiver that took most
+	RootCPU, LeafCPU   float64 // seconds for a GB to each receiver; the receiver that took most
 	RootRSS, LeafRSS   float64 // bytes; likewise
 }
 
-// ours reports whether a peer is joinleaf, or the limit: the others are who it
-// is compared with.
-func ours(name string) bool { return name == "raw" || strings.HasPrefix(name, "joinleaf") }
+// ours reports whether a peer is this program: it must not fail.
+func ours(name string) bool {
+	return name == "raw" || strings.HasPrefix(name, "tcp") || strings.HasPrefix(name, "joinleaf")
+}
+
+// rival reports whether a peer is one that joinleaf is compared with: somebody
+// else's reliable multicast.
+func rival(name string) bool { return !ours(name) && name != "iperf" }
 
 // of is the runs of a peer in a cell, by round.
 func (r *report) of(name string, c cell) (runs []run) {
@@ -45,7 +51,7 @@ func (r *report) summarize(there []peer) {
 			c := cell{n, loss}
 			best, top := "", 0.0
 			for _, x := range there {
-				if g := stage.Medians(r.of(x.name(), c), goodput); !ours(x.name()) && g > top {
+				if g := stage.Medians(r.of(x.name(), c), goodput); rival(x.name()) && g > top {
 					best, top = x.name(), g
 				}
 			}
@@ -80,9 +86,12 @@ func (r *report) row(name string, c cell, best string) row {
 	}
 	median := func(f func(run) float64) float64 { return stage.Medians(done, f) }
 	w.Arrived = median(func(x run) float64 { return x.Arrived })
-	w.RootCPU = median(func(x run) float64 { return x.RootUsage.CPU() })
+	perGB := func(seconds float64, x run) float64 {
+		return seconds / float64(cmp.Or(x.Bytes, int64(r.Settings.Size))) * 1e9
+	}
+	w.RootCPU = median(func(x run) float64 { return perGB(x.RootUsage.CPU(), x) })
 	w.RootRSS = median(func(x run) float64 { return float64(x.RootUsage.PeakRSS) })
-	w.LeafCPU = median(func(x run) float64 { return stage.Costliest(x.LeafUsage).CPU() })
+	w.LeafCPU = median(func(x run) float64 { return perGB(stage.Costliest(x.LeafUsage).CPU(), x) })
 	w.LeafRSS = median(func(x run) float64 { return float64(stage.Costliest(x.LeafUsage).PeakRSS) })
 	return w
 }
@@ -119,15 +128,16 @@ func (r *report) table() []byte {
 		if w.cell != c {
 			c = w.cell
 			fmt.Fprintf(&b, "\n%s, %g %% loss; the best of the others is %s\n", receivers(c.Leaves), c.Loss, or(w.BestPeer, "none"))
-			fmt.Fprintf(&b, "  %-16s %8s %15s %7s %8s %9s %9s %8s %8s  %-12s %s\n", "", "MB/s", "range", "x raw", "x best", "root CPU", "leaf CPU", "root RSS", "leaf RSS", "complete", "set by hand")
+			fmt.Fprintf(&b, "  %-22s %8s %15s %7s %8s %9s %9s %8s %8s  %-12s %6s %6s  %s\n", "", "MB/s", "range", "x raw", "x best", "root s/GB", "leaf s/GB", "root RSS", "leaf RSS", "complete", "bound", "holds", "set by hand")
 		}
 		complete := fmt.Sprintf("%d of %d", w.Complete, w.Of)
-		if w.Peer == "raw" {
+		if w.Peer == "raw" || w.Peer == "iperf" {
 			complete = fmt.Sprintf("%.1f %% came", 100*w.Arrived)
 		}
-		fmt.Fprintf(&b, "  %-16s %8.1f %15s %7s %8s %7.2f s %7.2f s %5.0f MB %5.0f MB  %-12s %s\n", w.Peer, w.Goodput/1e6,
+		bound, holds := w.state()
+		fmt.Fprintf(&b, "  %-22s %8.1f %15s %7s %8s %9.2f %9.2f %5.0f MB %5.0f MB  %-12s %6s %6s  %s\n", w.Peer, w.Goodput/1e6,
 			fmt.Sprintf("%.1f-%.1f", w.Low/1e6, w.High/1e6), figure(w.Raw), figure(w.Best), w.RootCPU, w.LeafCPU, w.RootRSS/1e6, w.LeafRSS/1e6,
-			complete, or(strings.Join(w.Settings, ", then "), "-"))
+			complete, bound, holds, or(strings.Join(w.Settings, ", then "), "-"))
 	}
 	return b.Bytes()
 }

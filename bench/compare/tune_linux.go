@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -12,15 +11,6 @@ import (
 // settle is how long receivers are given to be known to the switch: the kernel
 // sends the report of a new membership 8 to 15 ms after the join.
 const settle = 150 * time.Millisecond
-
-// packaged is the version of a Debian package.
-func packaged(name string) string {
-	out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
-}
 
 // last is the last line of what a program said.
 func last(said string) string {
@@ -157,7 +147,7 @@ func (r *report) trial(p *place, x peer, c cell, s setting) (float64, error) {
 		return 0, err
 	}
 	r.Trials = append(r.Trials, trial{x.name(), c, s, o})
-	fmt.Fprintf(os.Stderr, "trying  %-16s %d leaves, %g %% loss, %-24s %7.1f MB/s %s\n", x.name(), c.Leaves, c.Loss, s, o.Goodput/1e6, o.Failed)
+	fmt.Fprintf(os.Stderr, "trying  %-22s %d leaves, %g %% loss, %-24s %7.1f MB/s %s\n", x.name(), c.Leaves, c.Loss, s, o.Goodput/1e6, o.Failed)
 	return o.Goodput, nil
 }
 

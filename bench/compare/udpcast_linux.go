@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/joinleaf/joinleaf/bench/bulk"
+	"github.com/joinleaf/joinleaf/bench/compare/drivers"
 	"github.com/joinleaf/joinleaf/bench/stage"
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
@@ -23,7 +24,7 @@ func (*udpcast) find(*place) (string, error) {
 	if _, err := exec.LookPath("udp-receiver"); err != nil {
 		return "", fmt.Errorf("no udp-receiver (Debian: udpcast)")
 	}
-	return packaged("udpcast"), nil
+	return drivers.Packaged("udpcast"), nil
 }
 
 func (*udpcast) ladder(int) []setting { return []setting{{}} }

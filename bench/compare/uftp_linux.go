@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/joinleaf/joinleaf/bench/bulk"
+	"github.com/joinleaf/joinleaf/bench/compare/drivers"
 	"github.com/joinleaf/joinleaf/bench/stage"
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
@@ -37,7 +38,7 @@ func (*uftp) find(*place) (string, error) {
 			return "", fmt.Errorf("no %s (Debian: uftp)", program)
 		}
 	}
-	return packaged("uftp"), nil
+	return drivers.Packaged("uftp"), nil
 }
 
 func (*uftp) ladder(n int) []setting { return rates(n) }

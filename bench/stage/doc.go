@@ -14,6 +14,9 @@
 //		usage, err := side.Wait()
 //	}
 //
+// Within a side, Meter tells what a stretch of its life cost, and Profile where
+// its time went.
+//
 // Run does the same for any other program. Every side has a limit of time,
 // after which it is killed with all that it started; Wait says so.
 //

@@ -19,3 +19,10 @@ func Costliest(all []Usage) (most Usage) {
 	}
 	return most
 }
+
+// Spent is what a stretch of a side's own life cost it.
+type Spent struct {
+	Seconds float64 // of time
+	CPU     float64 // seconds of processor, user and system
+	Objects uint64  // allocated on the heap
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -106,18 +107,9 @@ func (d *demo) run(ctx context.Context) error {
 // prepare picks the loopback interface, a group and a code.
 func (d *demo) prepare() error {
 	nw := kernel()
-	all, err := nw.Interfaces()
+	name, err := loopbackOf(nw)
 	if err != nil {
-		return cannotOpen("the list of interfaces", err)
-	}
-	name := ""
-	for _, f := range all {
-		if f.Loopback && f.Up {
-			name = f.Name
-		}
-	}
-	if name == "" {
-		return failed(exitRefused, "this machine has no loopback interface that is up; bring it up (ip link set lo up) and try again")
+		return err
 	}
 	code, err := crypto.NewCode()
 	if err != nil {
@@ -127,6 +119,20 @@ func (d *demo) prepare() error {
 	local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	d.plan = plan{Name: "demo", Network: nw, Code: code, Interface: name, Group: drawGroup(), Listen: netip.AddrPortFrom(local, 0), TTL: 1, Admit: d.seat}
 	return nil
+}
+
+// loopbackOf is the name of the loopback interface.
+func loopbackOf(nw transport.Network) (string, error) {
+	all, err := nw.Interfaces()
+	if err != nil {
+		return "", cannotOpen("the list of interfaces", err)
+	}
+	for _, f := range slices.Backward(all) {
+		if f.Loopback && f.Up {
+			return f.Name, nil
+		}
+	}
+	return "", failed(exitRefused, "this machine has no loopback interface that is up; bring it up (ip link set lo up) and try again")
 }
 
 // seat is the condition: three seats, one for each name.

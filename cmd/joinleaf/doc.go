@@ -9,9 +9,11 @@
 //	              [--source signed|eager|group]
 //	joinleaf peer GROUP:PORT --iface NAME --code-file F [--name N] [--stay]
 //	joinleaf chat ROOM --iface NAME
+//	joinleaf bench [--size BYTES] [--rate R|none] [--most SIZE] [--time D] [--pings N] [--class reliable|best-effort]
+//	joinleaf bench send --group G:PORT --iface NAME --code-file F ...; joinleaf bench recv ROOT:PORT --code-file F
 //	joinleaf version
 //
-// stdout carries payload (recv --out -, what others say to peer and chat) or the report (demo, version) and
+// stdout carries payload (recv --out -, what others say to peer and chat) or the report (demo, bench, version) and
 // nothing else; what is said to people, and the lines of --json where stdout is
 // payload, goes to stderr.
 //
@@ -41,6 +43,10 @@
 //   - talk.events, talk.hear and the one that reads stdin: started by talk.run and
 //     talk.speak, ended by the session; reading stdin ends with it, or the process.
 //   - demo.accept: started by demo.run, ended by closing the root.
+//   - bench.accept, bench.hear, which take in leaves and their answers: started by
+//     bench.run, ended by closing the root.
+//   - benchLeaf.run, one for each leaf of a bench alone: started by bench.alone,
+//     ended by the session, and waited for.
 //   - guest.read, one for each leaf of the demo: started by demo.send, which waits
 //     for them.
 //
@@ -60,6 +66,9 @@
 // A line that peer or chat send has at most 64 KiB; what would draw on a screen is
 // shown as question marks. A room's group follows from its name: two rooms may
 // share one, and then their codes keep them apart only as long as one is empty.
+//
+// bench counts and times; it does not check content. Its round trips are one at a
+// time, a hundred a second at most, beside no other load.
 //
 // The join code is the only way to prove oneself that this command offers; the
 // library has certificates and pinned keys too. On Windows there is no prompt

@@ -33,7 +33,8 @@ type fakeRoot struct {
 	closed  chan struct{}
 	once    sync.Once
 
-	news chan standing // of leaves, for the root's Heed
+	news    chan standing // of leaves, for the root's Heed
+	answers chan fakeAnswer
 
 	mu     sync.Mutex
 	leaves []*fakeLeaf
@@ -57,7 +58,7 @@ func (h *fakeHall) Open(_ context.Context, p plan) (rootSession, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.Listen = netip.MustParseAddrPort("127.0.0.1:7654")
-	h.root = &fakeRoot{hall: h, p: p, arrived: make(chan *fakeLeaf, 16), closed: make(chan struct{}), news: make(chan standing, 4), epoch: 1}
+	h.root = &fakeRoot{hall: h, p: p, arrived: make(chan *fakeLeaf, 16), closed: make(chan struct{}), news: make(chan standing, 4), answers: make(chan fakeAnswer, 64), epoch: 1}
 	return h.root, nil
 }
 
@@ -120,6 +121,28 @@ func (r *fakeRoot) Shutdown(context.Context) error               { return r.Clos
 func (r *fakeRoot) Close() error                                 { r.once.Do(func() { close(r.closed) }); return nil }
 
 func (r *fakeRoot) Holder() (uint32, bool) { return 2, true }
+
+func (r *fakeRoot) Answer(ctx context.Context, p []byte) (int, uint32, error) {
+	select {
+	case a := <-r.answers:
+		return copy(p, a.said), a.leaf, nil
+	case <-r.closed:
+		return 0, 0, io.EOF
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	}
+}
+
+func (l *fakeLeaf) Answer(_ context.Context, p []byte) error {
+	l.root.answers <- fakeAnswer{l.id, bytes.Clone(p)}
+	return nil
+}
+
+// fakeAnswer is what a leaf says over the data plane.
+type fakeAnswer struct {
+	leaf uint32
+	said []byte
+}
 
 func (r *fakeRoot) Heed(ctx context.Context) (standing, error) {
 	return heedFake(ctx, r.news, r.closed)

@@ -18,6 +18,7 @@ func TestCommands_LeaveNoGoroutineBehind(t *testing.T) {
 	wantExit(t, "recv", first, exitDone)
 	wantExit(t, "recv", second, exitDone)
 	wantExit(t, "demo", start(t, library{}, nil, nil, "demo"), exitDone)
+	wantExit(t, "bench", start(t, library{}, nil, nil, "bench", "--time", "50ms", "--pings", "2"), exitDone)
 
 	refused := startRecv(t, codeEnv(t), root, "--out", "-")
 	wantExit(t, "recv with nobody there", refused, exitRefused)

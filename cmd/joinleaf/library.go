@@ -111,6 +111,11 @@ func (r *libraryRoot) SendLast(ctx context.Context, p []byte) error {
 	return r.Send(ctx, p)
 }
 
+func (r *libraryRoot) Answer(ctx context.Context, p []byte) (int, uint32, error) {
+	m, err := r.Recv(ctx, p)
+	return m.N, m.From, err
+}
+
 func (r *libraryRoot) Heed(ctx context.Context) (standing, error) { return heed(ctx, r.NextEvent) }
 
 // heed passes over all other events.
@@ -205,6 +210,12 @@ func (l *libraryLeaf) Recv(ctx context.Context, p []byte) (int, uint64, error) {
 }
 
 func (l *libraryLeaf) Say(ctx context.Context, p []byte) error { return l.Chat(ctx, p) }
+
+func (l *libraryLeaf) Answer(ctx context.Context, p []byte) error {
+	err := l.Send(ctx, p)
+	l.Flush()
+	return err
+}
 
 func (l *libraryLeaf) Heed(ctx context.Context) (standing, error) { return heed(ctx, l.NextEvent) }
 

@@ -51,9 +51,12 @@ from the command line.`,
 	cmd.SetOut(c.stdout)
 	cmd.SetErr(c.stderr)
 	cmd.SetIn(c.stdin)
-	cmd.AddCommand(demoCommand(c, open), sendCommand(c, open), recvCommand(c, open), peerCommand(c), chatCommand(c), versionCommand(c))
+	cmd.AddCommand(demoCommand(c, open), sendCommand(c, open), recvCommand(c, open), peerCommand(c), chatCommand(c), benchCommand(c, open), versionCommand(c))
 	for _, sub := range cmd.Commands() {
 		refuseCodeFlag(sub)
+		for _, below := range sub.Commands() {
+			refuseCodeFlag(below)
+		}
 	}
 	return cmd
 }
@@ -71,7 +74,7 @@ func refuseCodeFlag(cmd *cobra.Command) {
 		if errors.Is(err, errCodeInArguments) || strings.Contains(err.Error(), errCodeInArguments.Error()) {
 			return errCodeInArguments // pflag's own words repeat the value
 		}
-		return usage("%w; run joinleaf %s --help", err, cmd.Name())
+		return usage("%w; run %s --help", err, cmd.CommandPath())
 	})
 }
 

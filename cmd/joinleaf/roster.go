@@ -10,6 +10,7 @@ import (
 	"sync"
 	"text/tabwriter"
 
+	"github.com/joinleaf/joinleaf/cmd/joinleaf/load"
 	"github.com/joinleaf/joinleaf/cmd/joinleaf/parcel"
 	"github.com/joinleaf/joinleaf/transport"
 )
@@ -18,6 +19,8 @@ import (
 type roster struct {
 	c       *console
 	history bool // late leaves may have what was sent before
+	// other takes what a leaf says that is no result, under the lock; nil: nobody does.
+	other func(e *entry, said []byte)
 
 	mu      sync.Mutex
 	entries []*entry
@@ -32,6 +35,7 @@ type entry struct {
 	gone    bool
 	why     error // why it is gone
 	result  *parcel.Result
+	report  *load.Report // of bench
 }
 
 func newRoster(c *console) *roster { return &roster{c: c, changed: make(chan struct{})} }
@@ -125,12 +129,14 @@ func (r *roster) listen(e *entry) {
 		if err != nil {
 			why := e.m.Err()
 			r.update(func() { e.gone, e.why = true, why })
-			r.c.say(leafLeft{e.m.ID(), e.m.Addr().String(), words(why), e.result != nil})
+			r.c.say(leafLeft{e.m.ID(), e.m.Addr().String(), words(why), e.result != nil || e.report != nil})
 			return
 		}
 		if res, err := parcel.ParseResult(p[:n]); err == nil {
 			r.update(func() { e.result = &res })
 			r.c.say(leafResult{e.m.ID(), e.m.Addr().String(), res.Verdict.String(), res.Text})
+		} else if r.other != nil {
+			r.update(func() { r.other(e, p[:n]) })
 		}
 	}
 }

@@ -21,6 +21,8 @@ type rootSession interface {
 	Send(ctx context.Context, p []byte) error
 	SendLast(ctx context.Context, p []byte) error
 	Flush(ctx context.Context) error
+	// Answer waits for what a leaf says over the data plane.
+	Answer(ctx context.Context, p []byte) (n int, leaf uint32, err error)
 	// Drain waits until every leaf has everything.
 	Drain(ctx context.Context) error
 	// Heed waits for a leaf's standing to change.
@@ -49,7 +51,8 @@ type leafSession interface {
 	// Recv gives the next message; missed counts messages that were lost just
 	// before it, and a loss may come alone with n zero. io.EOF is the good end.
 	Recv(ctx context.Context, p []byte) (n int, missed uint64, err error)
-	Say(ctx context.Context, p []byte) error // to the root, over the side chat
+	Say(ctx context.Context, p []byte) error    // to the root, over the side chat
+	Answer(ctx context.Context, p []byte) error // to the root, over the data plane, at once
 	// Heed waits for this leaf's standing to change.
 	Heed(ctx context.Context) (standing, error)
 	Figures() figures

@@ -3,6 +3,8 @@
  *
  *   norm send INTERFACE GROUP PORT MESSAGES SIZE RATE_BITS PARITY LEAVES
  *   norm recv INTERFACE GROUP PORT MESSAGES SIZE ID
+ *   norm ping INTERFACE GROUP PORT SIZE RATE SECONDS
+ *   norm pong INTERFACE GROUP PORT
  *
  * Nodes are 1, the sender, and 2, 3, ... the receivers. A receiver says that it
  * listens, and later what it got; then it goes on until its input ends, because
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "content.h"
+#include "pingpong.h"
 
 #define BUFFER (16u << 20)
 #define SEGMENT 1400
@@ -137,9 +140,77 @@ static void receive_all(char **argv)
 	}
 }
 
+/* Ping-pong: both are sender and receiver, each with a stream that is flushed
+ * after every message. */
+static NormObjectHandle mine;
+
+static void open_both(char **argv, unsigned id)
+{
+	open_session(argv, id);
+	NormSetCongestionControl(session, false, false);
+	NormSetTxRate(session, 1e9);
+	NormSetDefaultSyncPolicy(session, NORM_SYNC_STREAM);
+	if (!NormStartReceiver(session, 1u << 20) || !NormStartSender(session, id, 1u << 20, SEGMENT, 64, 0, 0))
+		fail("NormStartSender");
+	mine = NormStreamOpen(session, 1u << 20, NULL, 0);
+	if (mine == NORM_OBJECT_INVALID)
+		fail("NormStreamOpen");
+	NormStreamSetPushEnable(mine, true);
+}
+
+static void pp_send(const unsigned char *p, size_t size)
+{
+	size_t done = 0;
+	while (done < size)
+		done += NormStreamWrite(mine, (char *)p + done, (unsigned)(size - done));
+	NormStreamFlush(mine, true, NORM_FLUSH_PASSIVE);
+}
+
+static size_t pp_receive(unsigned char *p, size_t room, double until)
+{
+	static NormObjectHandle from;
+	static int readable;
+	struct pollfd fd = {NormGetDescriptor(instance), POLLIN, 0};
+	for (;;) {
+		/* A message is 64 bytes, say, and a read gives what is there: all of one. */
+		if (readable) {
+			unsigned n = (unsigned)room;
+			if (!NormStreamRead(from, (char *)p, &n))
+				fail("the stream has a break");
+			if (n > 0)
+				return n;
+			readable = 0;
+		}
+		double left = until - now();
+		if (left <= 0)
+			return 0;
+		struct timespec t = {(time_t)left, (long)((left - (time_t)left) * 1e9)};
+		if (ppoll(&fd, 1, &t, NULL) <= 0)
+			continue;
+		NormEvent event;
+		if (!NormGetNextEvent(instance, &event, false))
+			continue;
+		if (event.type == NORM_RX_OBJECT_ABORTED)
+			fail("the stream was aborted");
+		if (event.type == NORM_RX_OBJECT_UPDATED) {
+			from = event.object;
+			readable = 1;
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	block_fill();
+	if (argc == 8 && strcmp(argv[1], "ping") == 0) {
+		open_both(argv, 1);
+		ping(strtoul(argv[5], NULL, 10), atof(argv[6]), atof(argv[7]));
+		return 0;
+	}
+	if (argc == 5 && strcmp(argv[1], "pong") == 0) {
+		open_both(argv, 2);
+		pong();
+	}
 	if (argc == 10 && strcmp(argv[1], "send") == 0)
 		send_all(argv);
 	else if (argc == 8 && strcmp(argv[1], "recv") == 0)

@@ -4,6 +4,8 @@
  *
  *   openpgm send ADDRESS GROUP PORT MESSAGES SIZE RATE_BITS
  *   openpgm recv ADDRESS GROUP PORT MESSAGES SIZE
+ *   openpgm ping ADDRESS GROUP PORT SIZE RATE SECONDS
+ *   openpgm pong ADDRESS GROUP PORT
  *
  * ADDRESS is the interface's own address; OpenPGM looks names up in the wrong
  * place inside a network namespace. A receiver says that it listens, and later
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 #include "content.h"
+#include "pingpong.h"
 
 #define WINDOW 65536 /* packets */
 #define PREAMBLE UINT64_MAX
@@ -46,16 +49,20 @@ static void open_socket(char **argv)
 	set(PGM_UDP_ENCAP_MCAST_PORT, port, "port");
 	set(PGM_MTU, 1500, "mtu");
 	set(PGM_NOBLOCK, 1, "noblock");
-	if (strcmp(argv[1], "send") == 0) {
+	int both = argv[1][0] == 'p'; /* ping-pong */
+	if (both || strcmp(argv[1], "send") == 0) {
 		int beats[] = {pgm_msecs(4), pgm_msecs(4), pgm_msecs(8), pgm_msecs(16), pgm_msecs(32), pgm_msecs(64), pgm_msecs(128)};
-		set(PGM_SEND_ONLY, 1, "send only");
+		if (!both)
+			set(PGM_SEND_ONLY, 1, "send only");
 		set(PGM_TXW_SQNS, WINDOW, "window");
-		set(PGM_TXW_MAX_RTE, (int)(atof(argv[7]) / 8), "rate");
+		set(PGM_TXW_MAX_RTE, both ? 125000000 : (int)(atof(argv[7]) / 8), "rate");
 		set(PGM_AMBIENT_SPM, pgm_msecs(200), "ambient spm");
 		if (!pgm_setsockopt(sock, IPPROTO_PGM, PGM_HEARTBEAT_SPM, beats, sizeof beats))
 			fail("heartbeat spm");
-	} else {
-		set(PGM_RECV_ONLY, 1, "receive only");
+	}
+	if (strcmp(argv[1], "send") != 0) {
+		if (!both)
+			set(PGM_RECV_ONLY, 1, "receive only");
 		set(PGM_RXW_SQNS, WINDOW, "window");
 		set(PGM_PEER_EXPIRY, pgm_secs(60), "peer expiry");
 		set(PGM_SPMR_EXPIRY, pgm_msecs(25), "spmr expiry");
@@ -221,9 +228,57 @@ static void receive_all(char **argv)
 	}
 }
 
+static void pp_send(const unsigned char *p, size_t size) { send_one(p, size); }
+
+static size_t pp_receive(unsigned char *p, size_t room, double until)
+{
+	for (;;) {
+		size_t n = 0;
+		pgm_error_t *e = NULL;
+		struct timeval most = {0, 0};
+		socklen_t length = sizeof most;
+		switch (pgm_recv(sock, p, room, 0, &n, &e)) {
+		case PGM_IO_STATUS_NORMAL:
+			return n;
+		case PGM_IO_STATUS_TIMER_PENDING:
+			pgm_getsockopt(sock, IPPROTO_PGM, PGM_TIME_REMAIN, &most, &length);
+			break;
+		case PGM_IO_STATUS_RATE_LIMITED:
+			pgm_getsockopt(sock, IPPROTO_PGM, PGM_RATE_REMAIN, &most, &length);
+			break;
+		case PGM_IO_STATUS_WOULD_BLOCK:
+			most.tv_sec = 1;
+			break;
+		default:
+			fail(e ? e->message : "pgm_recv");
+		}
+		if (e)
+			pgm_error_free(e);
+		double left = until - now(), timer = most.tv_sec + most.tv_usec / 1e6;
+		if (left <= 0)
+			return 0;
+		if (timer < left)
+			left = timer;
+		struct timespec t = {(time_t)left, (long)((left - (time_t)left) * 1e9)};
+		struct pollfd fds[8];
+		int k = 8;
+		if (pgm_poll_info(sock, fds, &k, POLLIN) >= 0)
+			ppoll(fds, (nfds_t)k, &t, NULL);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	block_fill();
+	if (argc == 8 && strcmp(argv[1], "ping") == 0) {
+		open_socket(argv);
+		ping(strtoul(argv[5], NULL, 10), atof(argv[6]), atof(argv[7]));
+		return 0;
+	}
+	if (argc == 5 && strcmp(argv[1], "pong") == 0) {
+		open_socket(argv);
+		pong();
+	}
 	int sending = argc == 8 && strcmp(argv[1], "send") == 0;
 	if (!sending && (argc != 7 || strcmp(argv[1], "recv") != 0))
 		fail("usage: openpgm send|recv ...");
