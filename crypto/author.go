@@ -64,7 +64,8 @@ func (a *Author) sign(b []byte, kind string, from int) []byte {
 	if a.hidden.of == nil {
 		panic("crypto: an author signs after it was wiped")
 	}
-	msg := appendStatement(make([]byte, 0, statementSize(kind)+len(b)-from), kind, a.session, a.self, b[from:])
+	var room [signedRoom]byte
+	msg := appendStatement(room[:0], kind, a.session, a.self, b[from:])
 	return append(b, ed25519.Sign(*a.hidden.of, msg)...)
 }
 
@@ -76,7 +77,9 @@ func (a *Author) AppendSigned(b []byte, kind string, body []byte) []byte {
 	return a.sign(append(b, body...), kind, from)
 }
 
-func statementSize(kind string) int { return len(labelPrefix) + len(kind) + 1 + 16 + 4 }
+// signedRoom is what most statements fit in: they are made on the stack, for one
+// is signed, and one is checked, every few hundred packets.
+const signedRoom = 1536
 
 func appendStatement(b []byte, kind string, session SessionID, author uint32, body []byte) []byte {
 	b = append(append(append(b, labelPrefix...), kind...), 0)

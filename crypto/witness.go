@@ -82,7 +82,8 @@ func (w *Witness) check(now time.Time, kind string, body, signature []byte, pair
 	if !pairwise && !w.listens(now, kind) {
 		return Ignored
 	}
-	msg := appendStatement(make([]byte, 0, statementSize(kind)+len(body)), kind, w.session, w.author, body)
+	var room [signedRoom]byte
+	msg := appendStatement(room[:0], kind, w.session, w.author, body)
 	if ed25519.Verify(w.public[:], msg, signature) {
 		return Taken
 	}
