@@ -10,6 +10,13 @@ import "slices"
 // Every call takes a new packet number, so a repeat of the same payload is
 // another packet: nothing sealed is ever kept to be sent twice.
 func (r *Ring) Seal(dst []byte, to uint32, kind, flags uint8, payload []byte) ([]byte, error) {
+	one := [1][]byte{payload}
+	return r.SealAll(dst, to, kind, flags, one[:])
+}
+
+// SealAll is Seal for several payloads, whose packets follow one another in dst.
+// With an error nothing is appended.
+func (r *Ring) SealAll(dst []byte, to uint32, kind, flags uint8, payloads [][]byte) ([]byte, error) {
 	if kind > KindEpoch {
 		return dst, ErrKind
 	}
@@ -19,15 +26,19 @@ func (r *Ring) Seal(dst []byte, to uint32, kind, flags uint8, payload []byte) ([
 	if err != nil {
 		return dst, err
 	}
-	number, key, err := out.take(r.build)
-	if err != nil {
-		return dst, err
+	s, b := &r.sealing.scratch, dst
+	h := header{kind: kind, flags: flags, tag: r.tag, sender: r.self}
+	for _, p := range payloads {
+		number, key, err := out.take(r.build)
+		if err != nil {
+			return dst, err
+		}
+		h.keyID, h.number = out.keyID, number
+		h.put((*[headerSize]byte)(s.aad[:]))
+		s.aad[0] = r.version<<4 | kind
+		b = key.seal(s, slices.Grow(b, r.overhead+len(p)), number, p)
 	}
-	s := &r.sealing.scratch
-	h := header{kind: kind, flags: flags, tag: r.tag, keyID: out.keyID, sender: r.self, number: number}
-	h.put((*[headerSize]byte)(s.aad[:]))
-	s.aad[0] = r.version<<4 | kind
-	return key.seal(s, slices.Grow(dst, r.overhead+len(payload)), number, payload), nil
+	return b, nil
 }
 
 // outbound finds what to seal with. Called with the sealing lock held.

@@ -28,8 +28,11 @@ type watch struct {
 }
 
 func (w *watch) Overhead() int { return 40 }
-func (w *watch) Seal(dst []byte, _ uint32, _, _ uint8, payload []byte) ([]byte, error) {
-	return append(append(dst, make([]byte, 40)...), payload...), nil
+func (w *watch) SealAll(dst []byte, _ uint32, _, _ uint8, payloads [][]byte) ([]byte, error) {
+	for _, p := range payloads {
+		dst = append(append(dst, make([]byte, 40)...), p...)
+	}
+	return dst, nil
 }
 func (w *watch) Open(p []byte) (o session.Opened, drop uint8) {
 	w.mu.Lock()

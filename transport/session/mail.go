@@ -7,6 +7,7 @@ import "time"
 type mail struct {
 	letters []letter
 	buf     []byte
+	frame   [1][]byte // of the letter that is sent
 }
 
 type letter struct {
@@ -44,11 +45,10 @@ func (x *receiver) gather(m *mail, now time.Time, p *peer) *mail {
 
 // send sends what was gathered, by unicast; the lock is not held.
 func (s *Session) send(m *mail) {
-	var frame [1][]byte
 	for i := range m.letters {
 		l := &m.letters[i]
-		frame[0] = m.buf[l.from:l.to]
-		if _, _, err := s.wr.sendAs(l.kind, l.p.addr, s.keyFor(l.p.id), frame[:], nil); err != nil {
+		m.frame[0] = m.buf[l.from:l.to]
+		if _, _, err := s.wr.sendAs(l.kind, l.p.addr, s.keyFor(l.p.id), m.frame[:], nil); err != nil {
 			s.rx.unsent.Add(1)
 		}
 	}
@@ -70,14 +70,12 @@ func (x *receiver) post(m *mail) {
 // feedback sends what a machine wants its sender to know, with the lock held:
 // where there is an order.
 func (s *Session) feedback(now time.Time, p *peer) {
-	var frame [1][]byte
 	for {
 		var more bool
-		if s.rx.scratch, more = p.r.Poll(now, s.rx.scratch[:0]); !more {
+		if s.rx.scratch[0], more = p.r.Poll(now, s.rx.scratch[0][:0]); !more {
 			return
 		}
-		frame[0] = s.rx.scratch
-		if _, _, err := s.wr.send(p.addr, s.keyFor(p.id), frame[:]); err != nil {
+		if _, _, err := s.wr.send(p.addr, s.keyFor(p.id), s.rx.scratch[:]); err != nil {
 			s.rx.unsent.Add(1)
 			return
 		}

@@ -114,16 +114,19 @@ type clearSealer struct {
 
 func (c *clearSealer) Overhead() int { return 40 }
 
-func (c *clearSealer) Seal(dst []byte, to uint32, kind, flags uint8, payload []byte) ([]byte, error) {
-	var head [40]byte
-	binary.BigEndian.PutUint32(head[:], c.self)
-	binary.BigEndian.PutUint64(head[4:], c.number)
-	head[12], head[13] = kind, flags
-	if to != 0 {
-		head[14] = 1
+func (c *clearSealer) SealAll(dst []byte, to uint32, kind, flags uint8, payloads [][]byte) ([]byte, error) {
+	for _, p := range payloads {
+		var head [40]byte
+		binary.BigEndian.PutUint32(head[:], c.self)
+		binary.BigEndian.PutUint64(head[4:], c.number)
+		head[12], head[13] = kind, flags
+		if to != 0 {
+			head[14] = 1
+		}
+		c.number++
+		dst = append(append(dst, head[:]...), p...)
 	}
-	c.number++
-	return append(append(dst, head[:]...), payload...), nil
+	return dst, nil
 }
 
 func (c *clearSealer) Open(p []byte) (o Opened, drop uint8) {

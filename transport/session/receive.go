@@ -45,7 +45,7 @@ type receiver struct {
 	readErrors uint64
 	paths      [2]PathStats
 	gone       flow.ReceiverStats // sums of the senders that were dropped
-	scratch    []byte
+	scratch    [1][]byte
 	out        *mail // what a Recv has to send when it has let go of the lock
 	spare      []*mail
 	tail       uint64 // messages lost behind the last one, of senders that left

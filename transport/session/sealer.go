@@ -10,13 +10,14 @@ type Opened = struct {
 	Pairwise      bool
 }
 
-// Sealer is what the data plane needs of the keys: crypto.Ring is one. Seal is
+// Sealer is what the data plane needs of the keys: crypto.Ring is one. SealAll is
 // called by one goroutine at a time, Open by several.
 type Sealer interface {
-	// Overhead is what Seal adds to a payload, in bytes.
+	// Overhead is what SealAll adds to a payload, in bytes.
 	Overhead() int
-	// Seal appends a sealed packet for member to (0: the group) to dst.
-	Seal(dst []byte, to uint32, kind, flags uint8, payload []byte) ([]byte, error)
+	// SealAll appends a sealed packet for member to (0: the group) to dst, of each
+	// payload; nothing if it fails.
+	SealAll(dst []byte, to uint32, kind, flags uint8, payloads [][]byte) ([]byte, error)
 	// Open checks, decrypts in place and only then marks the number as seen.
 	// drop is zero or one of the first nine values of Drop.
 	Open(packet []byte) (o Opened, drop uint8)

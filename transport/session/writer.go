@@ -38,11 +38,12 @@ func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]b
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	buf := w.buf[:0]
-	for i, f := range frames {
-		if hashes != nil && i%hashedOnce == 0 {
-			w.hash(hashes[i:], frames[i:min(i+hashedOnce, len(frames))])
+	for i := 0; i < len(frames); i += hashedOnce {
+		fs := frames[i:min(i+hashedOnce, len(frames))]
+		if hashes != nil {
+			w.hash(hashes[i:], fs)
 		}
-		if buf, err = w.s.c.Sealer.Seal(buf, key, kind, 0, f); err != nil {
+		if buf, err = w.s.c.Sealer.SealAll(buf, key, kind, 0, fs); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -74,9 +75,9 @@ func (w *writer) sendEach(kind uint8, dst netip.AddrPort, key uint32, frames [][
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	buf := w.buf[:0]
-	for i, f := range frames {
+	for i := range frames {
 		from := len(buf)
-		if buf, err = w.s.c.Sealer.Seal(buf, key, kind, 0, f); err != nil {
+		if buf, err = w.s.c.Sealer.SealAll(buf, key, kind, 0, frames[i:i+1]); err != nil {
 			return 0, 0, err
 		}
 		w.ds[i] = transport.Datagram{B: buf[from:], Addr: dst}
