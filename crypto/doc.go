@@ -58,7 +58,7 @@
 //
 // Every member can seal in any other's name. What only its author may say is
 // signed: rekeys, epoch notices and what else the caller has, one by one; data by
-// manifests. A [ManifestSigner] gathers the hashes of symbols, up to 256 or for
+// manifests. A [ManifestSigner] gathers the hashes of symbols, up to 512 or for
 // at most 5 ms, and signs for all of them at once; a [ManifestVerifier] says of
 // each symbol whether it is its sender's own, and how far a stream may be
 // delivered. The hash is of stream, sequence and symbol, so a repair, under
@@ -67,7 +67,9 @@
 // it, and the one that FIPS 140-3 allows. On amd64 [HashSymbols] takes several at
 // once, in assembly of our own, but in FIPS 140-3 mode: with AVX-512 up to sixteen
 // symbols of about one length, each in a lane of the registers; with SHA
-// instructions two of one length, interleaved; else one by one.
+// instructions two of one length, interleaved; else one by one. AES-256-GCM comes
+// from package aesgcm, which has assembly of its own for those processors, and
+// crypto/cipher for all others and in that mode.
 //
 // docs/wire.md describes the bytes; testdata holds vectors for all of them.
 //

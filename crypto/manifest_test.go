@@ -89,19 +89,24 @@ func TestManifest_CoversEverySymbolWhateverItsLength(t *testing.T) {
 }
 
 // One signature for each symbol of a slow sender, at once; for 32 at 10,000 a
-// second; for up to 512, or 2.5 ms, above.
+// second; for up to 512, or 2.5 ms, above. Where each is waited for, at once for up
+// to 4,000 a second.
 func TestManifestSigner_GathersMoreTheFasterTheSender(t *testing.T) {
 	for _, c := range []struct {
 		every    time.Duration
+		hurry    bool
 		least    float64
 		most     float64
 		waitMost time.Duration
 	}{
-		{20 * time.Millisecond, 1, 1, 0},
-		{time.Millisecond, 3, 6, 5 * time.Millisecond},
-		{100 * time.Microsecond, 30, 40, 5 * time.Millisecond},
-		{12 * time.Microsecond, 200, 220, 3 * time.Millisecond},
-		{time.Microsecond, 500, 512, time.Millisecond},
+		{20 * time.Millisecond, false, 1, 1, 0},
+		{time.Millisecond, false, 3, 6, 5 * time.Millisecond},
+		{100 * time.Microsecond, false, 30, 40, 5 * time.Millisecond},
+		{12 * time.Microsecond, false, 200, 220, 3 * time.Millisecond},
+		{time.Microsecond, false, 500, 512, time.Millisecond},
+		{time.Millisecond, true, 1, 1, 0},
+		{100 * time.Microsecond, true, 2, 3, signGap},
+		{12 * time.Microsecond, true, 15, 25, signGap},
 	} {
 		s, _ := newManifests(t, 0, 0, 1)
 		now, signatures, symbols := epochZero, 0, 0
@@ -123,11 +128,14 @@ func TestManifestSigner_GathersMoreTheFasterTheSender(t *testing.T) {
 			s.Symbol(now, 0, uint64(symbols), nil)
 			since = append(since, now)
 			symbols++
+			if c.hurry {
+				s.Hurry()
+			}
 			take(now)
 		}
 		each := float64(symbols) / float64(signatures)
 		if each < c.least || each > c.most || waited > c.waitMost {
-			t.Errorf("a symbol every %v: %.1f a signature, waited %v", c.every, each, waited)
+			t.Errorf("a symbol every %v (waited for: %v): %.1f a signature, waited %v", c.every, c.hurry, each, waited)
 		}
 	}
 }

@@ -37,7 +37,7 @@
 // # Who said it
 //
 // Every leaf has the group's key, so every leaf could seal data in the root's name.
-// Therefore the root signs: it hashes what it sends and signs the hashes, up to 256
+// Therefore the root signs: it hashes what it sends and signs the hashes, up to 512
 // packets at a time, and leaves read nothing that is not proven (Signed, the
 // default). A forgery costs a repair; a Forged event tells of it. SignedEager reads
 // first and tells afterwards, Group does without. Config.Source says which, at a
@@ -125,9 +125,10 @@
 //     root's name still costs the others repairs, and can forge what the data plane
 //     says about itself: BEATs, positions, packet numbers far ahead. Then data is
 //     late, or told as missed, until that leaf is evicted.
-//   - Signed adds up to 5 ms where little is sent. It hashes in the goroutine that
-//     sends and in the one that reads, about half a microsecond a packet each where
-//     an amd64 processor has instructions for SHA-256.
+//   - Signed adds up to 5 ms where little is sent and nobody calls Root.Flush. It
+//     hashes in the goroutine that sends and in the one that reads, about half a
+//     microsecond a packet each where an amd64 processor has instructions for
+//     SHA-256, a fifth where it has AVX-512.
 //   - A change of keys costs the root one packet and an answer from every leaf; one
 //     packet and a frame more for each leaf that only sends.
 //   - A leaf that missed the packets of a departure takes what the leaver seals

@@ -22,7 +22,7 @@ type SourceLevel uint8
 const (
 	// Signed: the root signs what it sends, many symbols at a time, and a leaf reads
 	// nothing that is not proven. It costs a hash of every packet at both ends, and
-	// up to 5 ms where little is sent.
+	// up to 5 ms where little is sent and nobody calls Flush.
 	Signed SourceLevel = SourceLevel(crypto.LevelSigned)
 	// SignedEager: a leaf reads at once, Message.Unproven tells, and a Forged event
 	// if it was another member's. For media that cannot wait.
@@ -61,9 +61,11 @@ func (l *SourceLevel) UnmarshalText(name []byte) error {
 
 // sign has the root's data plane prove what it sends.
 func (r *Root) sign(plane *session.Config) (err error) {
-	if !crypto.Level(r.params.Level).Manifests() {
+	level := crypto.Level(r.params.Level)
+	if !level.Manifests() {
 		return nil
 	}
+	plane.Eager = !level.Waits()
 	size := min(crypto.MaxManifest, flow.HeadSize+int(r.params.Symbol)) // a packet's worth
 	plane.Signer, err = crypto.NewManifestSigner(r.author, max(size, leastManifest), 0)
 	plane.Hashes = crypto.HashSymbols

@@ -42,7 +42,8 @@ func (r *Root) SendStream(ctx context.Context, st flow.Stream, p []byte) error {
 func (r *Root) Recv(ctx context.Context, p []byte) (Message, error) { return r.s.Recv(ctx, p) }
 
 // Flush sends small messages that wait for company, without waiting for
-// delivery.
+// delivery, and has them signed at once if leaves wait for that, up to 4,000 times
+// a second.
 func (r *Root) Flush() { r.s.Flush() }
 
 // Drain waits until every counted leaf has read all that was sent so far on

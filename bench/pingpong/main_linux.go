@@ -12,7 +12,7 @@
 // others are a rooted session with one leaf at its defaults, its stream best
 // effort or reliable, sealed by the group's key, or signed by the root as well, where
 // a leaf reads at once (eager) or nothing that is not proven (signed, the default,
-// which waits up to 5 ms for company to sign). Whoever pings sleeps by nanosleep, exact to a
+// signed at once, but at most every 0.25 ms). Whoever pings sleeps by nanosleep, exact to a
 // microsecond, for package time's sleep may be a millisecond late.
 //
 // Other reliable multicast does the same as far as it is installed (-peers=false leaves

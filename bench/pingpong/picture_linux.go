@@ -29,7 +29,7 @@ func (r *report) picture() chart.Picture {
 	}
 	pic.Notes = []string{
 		fmt.Sprintf("One at a time, for %v; medians of %d interleaved rounds, bars: lowest and highest round. %s.", s.For, s.Rounds, r.Machine),
-		"Not drawn: " + waits + ", which waits up to 5 ms for company to sign; its figures are in the table.",
+		"Not drawn: " + waits + ", which is signed every 0.25 ms at most; its figures are in the table.",
 	}
 	return pic
 }

@@ -32,6 +32,12 @@
 // oldest gives way to others when all places are taken. [Stats] counts every
 // datagram and record that went no further, by reason.
 //
+// # Words that can be shown
+//
+// [Endpoint.Sign] signs a text with the key behind this end's pin, and [Verify]
+// checks it, with no association: a member can show a third what a second said.
+// No handshake can be made to sign such a text.
+//
 // # The profile
 //
 // DTLS itself is github.com/pion/dtls/v2 v2.2.12, which is imported nowhere

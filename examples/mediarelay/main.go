@@ -43,7 +43,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Best effort: live media does not wait for what was lost.
+	// Best effort: live media does not wait for what was lost, nor up to 5 ms for the
+	// root's signature. So a leaf could pass its packets off as the root's; leave
+	// Source out where that matters.
 	config := rooted.Config{
 		Identity: crypto.Identity{Code: code}, Source: rooted.Group, Interface: *iface,
 		Streams: []flow.Class{flow.BestEffort},

@@ -48,6 +48,8 @@ type Signer interface {
 	Add(now time.Time, stream uint16, seq uint64, h Hash)
 	// Cut wants a manifest of what there is: nothing more will come soon.
 	Cut()
+	// Hurry wants one of what there is and what comes next, if there was none just now.
+	Hurry()
 	// Poll appends the next manifest for the group, until false.
 	Poll(now time.Time, dst []byte) ([]byte, bool)
 	// Ask takes a member's question. It appends the symbols to unknown that have to

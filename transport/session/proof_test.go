@@ -32,12 +32,13 @@ func clearHashes(dst []Hash, of []Symbol) {
 // it is cut; so does
 // clearVerifier believe them. entry: stream 2, sequence 8, hash 16.
 type clearSigner struct {
-	wait  []byte
-	asked []uint32
-	cut   bool
-	at    time.Time   // when it speaks whatever there is
-	mu    *sync.Mutex // of the tests that look
-	added int
+	wait    []byte
+	asked   []uint32
+	cut     bool
+	at      time.Time   // when it speaks whatever there is
+	mu      *sync.Mutex // of the tests that look
+	added   int
+	hurried int
 }
 
 const entrySize = 26
@@ -52,6 +53,8 @@ func (c *clearSigner) Add(now time.Time, stream uint16, seq uint64, h Hash) {
 	c.wait = append(c.wait, h[:]...)
 	c.added++
 }
+
+func (c *clearSigner) Hurry() { c.hurried++ }
 
 func (c *clearSigner) Cut() {
 	c.mu.Lock()

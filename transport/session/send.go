@@ -322,6 +322,9 @@ func (s *Session) Flush() {
 func (t *transmitter) flush(now time.Time) {
 	t.flushAt = time.Time{}
 	t.stamp(now, true)
+	if t.s.c.Signer != nil && !t.s.c.Eager {
+		t.s.c.Signer.Hurry()
+	}
 	t.sender.Flush(now)
 	t.push(now)
 	t.armSender()

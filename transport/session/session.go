@@ -69,7 +69,8 @@ type Config struct {
 	Signer   Signer
 	Verifier func(sender uint32) Verifier
 	Hashes   func(dst []Hash, of []Symbol)
-	// Eager has data read before it is proven; Message.Unproven tells.
+	// Eager has data read before it is proven; Message.Unproven tells. Who sends has
+	// no proof made early for a Flush then: nobody waits for it.
 	Eager bool
 	// Forged is told that somebody sealed data in a sender's name: how many
 	// symbols, and how many of those were read. It runs in a reader, or in Recv,
