@@ -136,7 +136,7 @@ func (s *Sender) steer(t moment) {
 
 // pacer is a token bucket. A batch is at most 64 KiB or 1 ms worth. The bucket
 // holds 2 ms, so that a timer's lateness costs no rate, and never more than four
-// batches; or 10 ms, where these are eight packets at most; and two packets.
+// batches; or 10 ms, where these are four packets at most; and two packets.
 type pacer struct {
 	rate   int64
 	packet int // bytes of a full packet on the wire
@@ -161,7 +161,7 @@ func (p *pacer) init(c *SenderConfig) {
 
 func (p *pacer) deepen() {
 	packet := int64(p.packet)
-	p.bucket = int(max(int64(p.most)*packet, min(p.rate/500, 4*MaxBatch), min(p.rate/100, 8*packet), 2*packet))
+	p.bucket = int(max(int64(p.most)*packet, min(p.rate/500, 4*MaxBatch), min(p.rate/100, 4*packet), 2*packet))
 }
 
 // room is how many packets may go at t.
