@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -102,26 +100,7 @@ func (r *report) cell(p *place, round int, c cell, there []peer, with tuned) err
 
 // write makes the files and shows the table.
 func (r *report) write(table io.Writer) error {
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := table.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{
-		"compare.json": append(all, '\n'), "compare.txt": text,
-		"compare.svg": r.picture().SVG(), "compare-leaves.svg": r.scaling().SVG(),
-	} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(table, r.Settings.out, "compare", r, r.table(), stage.Picture{Name: "compare", SVG: r.picture().SVG()}, stage.Picture{Name: "compare-leaves", SVG: r.scaling().SVG()})
 }
 
 // about is what was measured, in lines.

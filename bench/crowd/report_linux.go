@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/joinleaf/joinleaf/bench/stage"
@@ -79,23 +77,7 @@ func (r *report) broken() (names []string) {
 // write makes the files and shows the table.
 func (r *report) write(table io.Writer) error {
 	r.summarize()
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := table.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{"crowd.json": append(all, '\n'), "crowd.txt": text} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(table, r.Settings.out, "crowd", r, r.table())
 }
 
 func (r *report) table() []byte {

@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/joinleaf/joinleaf/bench/bulk"
@@ -107,23 +104,7 @@ func spread(v []float64) (median, low, high float64) {
 // write makes the files and shows the table.
 func (r *report) write(table io.Writer) error {
 	r.summarize()
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := table.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{"curve.json": append(all, '\n'), "curve.txt": text, "curve.svg": r.picture().SVG()} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(table, r.Settings.out, "curve", r, r.table(), stage.Picture{Name: "curve", SVG: r.picture().SVG()})
 }
 
 // about is what was measured, in lines.

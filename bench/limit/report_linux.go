@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/joinleaf/joinleaf/bench/kernel"
@@ -97,23 +94,7 @@ func (r *report) write(table io.Writer) error {
 	for i := range r.Rows {
 		r.Rows[i].summarize(r.clearOf(r.Rows[i]))
 	}
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := table.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{"limit.json": append(all, '\n'), "limit.txt": text} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(table, r.Settings.out, "limit", r, r.table())
 }
 
 const mebi128 = 128 << 20

@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/joinleaf/joinleaf/bench/bulk"
@@ -35,23 +32,7 @@ func (r *report) write(table io.Writer) error {
 	for i := range r.Pairs {
 		r.Pairs[i].summarize()
 	}
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := table.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{"pairs.json": append(all, '\n'), "pairs.txt": text} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(table, r.Settings.out, "pairs", r, r.table())
 }
 
 func (r *report) table() []byte {

@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -135,23 +132,7 @@ func (r *report) broken() (names []string) {
 // write makes the files and shows the table.
 func (r *report) write(table io.Writer) error {
 	r.summarize()
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := table.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{"pingpong.json": append(all, '\n'), "pingpong.txt": text, "pingpong.svg": r.picture().SVG()} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(table, r.Settings.out, "pingpong", r, r.table(), stage.Picture{Name: "pingpong", SVG: r.picture().SVG()})
 }
 
 func (r *report) table() []byte {

@@ -14,12 +14,10 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -230,23 +228,7 @@ func (r *report) write() error {
 	for i := range r.Rows {
 		r.Rows[i].summarize()
 	}
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := os.Stdout.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{"rate.json": append(all, '\n'), "rate.txt": text} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(os.Stdout, r.Settings.out, "rate", r, r.table())
 }
 
 func (r *report) table() []byte {

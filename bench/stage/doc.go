@@ -15,7 +15,7 @@
 //	}
 //
 // Within a side, Meter tells what a stretch of its life cost, and Profile where
-// its time went.
+// its time went. Publish leaves a report where reports are.
 //
 // Run does the same for any other program. Every side has a limit of time,
 // after which it is killed with all that it started; Wait says so.

@@ -18,11 +18,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -221,23 +219,7 @@ func (r *report) broken() (names []string) {
 
 // write makes the files and shows the table.
 func (r *report) write() error {
-	all, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	text := r.table()
-	if _, err := os.Stdout.Write(text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.Settings.out, 0o755); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{"steady.json": append(all, '\n'), "steady.txt": text} {
-		if err := os.WriteFile(filepath.Join(r.Settings.out, name), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return stage.Publish(os.Stdout, r.Settings.out, "steady", r, r.table())
 }
 
 func (r *report) table() []byte {
