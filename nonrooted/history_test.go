@@ -17,7 +17,10 @@ import (
 	"github.com/joinleaf/joinleaf/transport/simnet"
 )
 
-var histories = flag.Int("histories", 8, "seeded histories of a session with data")
+var (
+	histories = flag.Uint64("histories", 8, "the histories of a session with data end before this seed")
+	firstOf   = flag.Uint64("history-from", 0, "and begin with this one")
+)
 
 // TestN4_HistoriesWithData lets members come, die, leave, part and meet again
 // while all send. No message may come twice, or late, or in another's name; what
@@ -25,7 +28,7 @@ var histories = flag.Int("histories", 8, "seeded histories of a session with dat
 // which everybody hears everybody.
 func TestN4_HistoriesWithData(t *testing.T) {
 	t.Parallel() // beside the tests that wait for real clocks
-	for seed := range uint64(*histories) {
+	for seed := *firstOf; seed < *histories; seed++ {
 		link := simnet.Link{Delay: 200 * time.Microsecond, Loss: []float64{0, 0.01, 0.05}[seed%3]}
 		inRoom(t, seed, link, func(r *room) { (&history{room: r, dice: rand.New(rand.NewPCG(seed, 3))}).run() })
 		if t.Failed() {
@@ -89,6 +92,7 @@ func (h *history) run() {
 		time.Sleep(time.Duration(h.dice.Int64N(int64(4 * time.Second))))
 	}
 	h.net.Heal()
+	time.Sleep(3 * time.Second) // silence of before may be counted out only now, and part them once more
 	up := h.up()
 	var ps []*Peer
 	for _, l := range up {
@@ -105,6 +109,11 @@ func (h *history) run() {
 	deadline := time.Now().Add(20 * time.Second)
 	for !h.heardAll(up) {
 		if time.Now().After(deadline) {
+			for _, l := range up {
+				l.mu.Lock()
+				h.Logf("member %d, in view %x of %v, heard the last of %v", l.who, l.p.View().Number, l.p.View().Session, l.final)
+				l.mu.Unlock()
+			}
 			h.Fatalf("not everybody heard everybody's last message")
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -10,9 +10,10 @@ import (
 	"github.com/joinleaf/joinleaf/transport/simnet"
 )
 
-var deathFrom = flag.Int("deathfrom", 0, "the first of the histories of -deaths")
-
-var deaths = flag.Int("deaths", 12, "seeded histories of a total order whose coordinators die")
+var (
+	deaths    = flag.Uint64("deaths", 12, "the histories of a total order whose coordinators die end before this seed")
+	deathFrom = flag.Uint64("deathfrom", 0, "and begin with this one")
+)
 
 // TestN4_OrderThroughTheDeathsOfItsCoordinators takes the coordinator away again
 // and again, dead or in good order, while the others send. Who survives it all
@@ -21,7 +22,7 @@ var deaths = flag.Int("deaths", 12, "seeded histories of a total order whose coo
 // delivered to each of them or told as missed: their books balance to the last one.
 func TestN4_OrderThroughTheDeathsOfItsCoordinators(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(*deathFrom); seed < uint64(*deaths); seed++ {
+	for seed := *deathFrom; seed < *deaths; seed++ {
 		link := simnet.Link{Delay: 300 * time.Microsecond, Loss: []float64{0, 0.01, 0.05}[seed%3]}
 		inRoom(t, seed, link, func(r *room) { orderThroughDeaths(r, rand.New(rand.NewPCG(seed, 5)), link.Loss == 0) })
 		if t.Failed() {
