@@ -126,7 +126,7 @@ func (p *plan) ip4Options() []option {
 	const l = unix.IPPROTO_IP
 	return []option{
 		{l, unix.IP_MULTICAST_ALL, 0, fmt.Sprintf(crosstalk, "IP_MULTICAST_ALL")},
-		{l, unix.IP_PKTINFO, 1, hidden},
+		{l, unix.IP_RECVORIGDSTADDR, 1, hidden}, // IP_PKTINFO costs a look-up of a route for each packet, at its sender where that is on this host
 		{l, unix.IP_MULTICAST_TTL, p.ttl, ""},
 		{l, unix.IP_MULTICAST_LOOP, boolInt(p.loop), ""},
 		{l, unix.IP_TOS, p.tos, ""},

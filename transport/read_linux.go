@@ -189,9 +189,8 @@ func (r *reader) control(i int, d *Datagram) {
 		}
 		data := b[head:int(h.Len)]
 		switch {
-		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			p := (*unix.Inet4Pktinfo)(unsafe.Pointer(unsafe.SliceData(data)))
-			d.Dst, d.IfIndex = netip.AddrFrom4(p.Addr), int(p.Ifindex)
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_ORIGDSTADDR && len(data) >= unix.SizeofSockaddrInet4:
+			d.Dst = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(unsafe.SliceData(data))).Addr)
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			p := (*unix.Inet6Pktinfo)(unsafe.Pointer(unsafe.SliceData(data)))
 			d.Dst, d.IfIndex = netip.AddrFrom16(p.Addr), int(p.Ifindex)
