@@ -30,7 +30,9 @@
 // reads, which are packed first so that they do not hold 64 KiB each. Where
 // more than 25,000 packets a second come, the reader naps for 100 or 200
 // microseconds between reads: waking for every few costs as much as opening
-// them.
+// them. Who sends as many looks for feedback every half millisecond, and waits for
+// it only while a Send does: what waits at a socket costs each packet that leaves
+// by it (see away).
 //
 // One socket, the group's where there is one, Recv reads itself when it finds
 // nothing ready and packets come one by one (see turn): a message then comes to

@@ -24,8 +24,11 @@ const (
 type reader struct {
 	s     *Session
 	conn  transport.PacketConn
-	group netip.AddrPort // that the socket hears; not valid: unicast
-	turn  *turn          // nil: it is always run's
+	group netip.AddrPort     // that the socket hears; not valid: unicast
+	turns transport.TurnConn // conn, if it is one
+	own   transport.Bell     // run's place to wait at it
+	turn  *turn              // nil: it is always run's
+	away  away
 
 	merged  bool // the kernel merges: a datagram may be a whole slab
 	slabs   []*flow.Slab
@@ -75,6 +78,11 @@ func (s *Session) startReader(conn transport.PacketConn, group netip.AddrPort, l
 		r.ds = make([]transport.Datagram, plainRead)
 	}
 	r.small = s.rx.pool.Get()
+	if conn, ok := conn.(transport.TurnConn); ok {
+		if own, err := conn.NewBell(); err == nil {
+			r.turns, r.own = conn, own
+		}
+	}
 	if leads {
 		s.rx.lead(r)
 	}
@@ -92,25 +100,25 @@ func (r *reader) run() {
 			continue
 		}
 		if d := r.work(time.Now(), n); d > 0 {
-			nap(d)
+			r.gather(d)
 		}
 	}
 }
 
 // read waits for the next packets.
 func (r *reader) read() (int, error) {
-	if r.turn == nil {
+	if r.own == nil {
 		r.offer()
 		return r.conn.ReadBatch(r.ds)
 	}
 	for wait := r.single; ; wait = true {
 		if wait {
-			if err := r.turn.wait(); err != nil {
+			if err := r.wait(); err != nil {
 				return 0, err
 			}
 		}
 		r.offer()
-		if n, err := r.turn.conn.ReadNow(r.ds); n > 0 || err != nil {
+		if n, err := r.turns.ReadNow(r.ds); n > 0 || err != nil {
 			return n, err
 		}
 	}

@@ -49,12 +49,14 @@ type transmitter struct {
 	failing  time.Time                 // since when the system refuses; zero: it does not
 	retryAt  time.Time
 	cause    error
-	now      time.Time // see clock
-	gathered int       // bytes written since the last look at what is due
-	filled   int       // batches that were full since the last look at flushAt
-	full     bool      // too much waits to be sent
-	reports  reports   // feedback that came while the mutex was held
-	room     bell      // Sends and Drains that wait
+	now      time.Time     // see clock
+	gathered int           // bytes written since the last look at what is due
+	filled   int           // batches that were full since the last look at flushAt
+	full     bool          // too much waits to be sent
+	reports  reports       // feedback that came while the mutex was held
+	room     bell          // Sends and Drains that wait
+	waited   atomic.Bool   // one has, since the reader of feedback looked
+	back     chan struct{} // calls that one
 	counts   sendCounts
 	drops    [NumDrops]uint64 // of feedback
 
@@ -67,7 +69,7 @@ type transmitter struct {
 type sendCounts struct{ packets, bytes, batches, failed, manifests uint64 }
 
 func (t *transmitter) init(s *Session) error {
-	t.s, t.addrs = s, make(map[uint32]netip.AddrPort)
+	t.s, t.addrs, t.back = s, make(map[uint32]netip.AddrPort), make(chan struct{}, 1)
 	if s.c.ReceiveOnly {
 		return nil
 	}
@@ -181,6 +183,7 @@ func (t *transmitter) leave(n int) {
 func (t *transmitter) wait(ctx context.Context, op string) error {
 	t.armSender()
 	rung := t.room.enter()
+	t.callBack()
 	t.unlock()
 	var err error
 	select {

@@ -21,8 +21,6 @@ import (
 //	    '------- something came (Set) ----'
 type turn struct {
 	r     *reader
-	conn  transport.TurnConn
-	own   transport.Bell // the reader's goroutine's
 	guest transport.Bell // of who waits in Recv
 	lent  bool
 	idle  bool          // the reader's goroutine waits at its bell
@@ -35,20 +33,15 @@ type turn struct {
 // newTurn makes a turn for the one socket that Recv reads itself, if it is of
 // the kind and there is no order; nil leaves it to the reader.
 func (s *Session) newTurn(r *reader) *turn {
-	conn, ok := r.conn.(transport.TurnConn)
-	if !ok || s.ord != nil || s.c.SendOnly {
+	if r.own == nil || s.ord != nil || s.c.SendOnly {
 		return nil
 	}
-	own, err := conn.NewBell()
-	if err != nil {
-		return nil
-	}
-	guest, err := conn.NewBell()
+	guest, err := r.turns.NewBell()
 	if err != nil {
 		return nil // closing the socket closes the one that was made
 	}
 	r.single, r.sparse = true, true // until more is known
-	return &turn{r: r, conn: conn, own: own, guest: guest}
+	return &turn{r: r, guest: guest}
 }
 
 // lead makes r's socket the one that Recv reads; the caller holds the lock.
@@ -68,7 +61,7 @@ func (t *turn) take() bool {
 	if t == nil || t.over || t.lent || !t.idle || !t.r.sparse {
 		return false
 	}
-	t.own.Unset()
+	t.r.own.Unset()
 	t.lent, t.aside = true, false
 	return true
 }
@@ -80,7 +73,7 @@ func (t *turn) leave() {
 		close(t.out)
 		return
 	}
-	t.own.Set()
+	t.r.own.Set()
 }
 
 // wait is the reader's goroutine's: until there is something to read, and it is
@@ -89,16 +82,15 @@ func (t *turn) wait() error {
 	x := &t.r.s.rx
 	x.mu.Lock()
 	t.idle = true
-	if t.own.Set(); !t.r.sparse && !t.aside {
-		t.aside = true
-		t.guest.Detach() // many packets come, and each would look at that bell
+	if t.r.own.Set(); !t.r.sparse {
+		t.detach() // many packets come, and each would look at that bell
 	}
 	if t == x.turn {
 		x.bell.ring() // who came while this goroutine read may have the turn now
 	}
 	x.mu.Unlock()
 	for {
-		_, err := t.own.Wait(false)
+		_, err := t.r.own.Wait(false)
 		x.mu.Lock()
 		if err != nil || !t.lent {
 			t.idle = false
@@ -106,6 +98,14 @@ func (t *turn) wait() error {
 			return err
 		}
 		x.mu.Unlock()
+	}
+}
+
+// detach takes the guest's bell off the socket; the caller holds the lock.
+func (t *turn) detach() {
+	if !t.aside {
+		t.aside = true
+		t.guest.Detach()
 	}
 }
 
@@ -167,7 +167,7 @@ func (t *turn) pull(ctx context.Context) error {
 func (t *turn) read() error {
 	r := t.r
 	r.offer()
-	n, err := t.conn.ReadNow(r.ds)
+	n, err := r.turns.ReadNow(r.ds)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		r.s.readFailed(r, err)
 	}

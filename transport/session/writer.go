@@ -3,6 +3,7 @@ package session
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/joinleaf/joinleaf/transport"
 	"github.com/joinleaf/joinleaf/transport/flow"
@@ -22,6 +23,7 @@ type writer struct {
 	of  [hashedOnce]Symbol
 
 	paths [2]PathStats // of packets to the group
+	sent  atomic.Uint64
 }
 
 func (w *writer) init(s *Session) { w.s, w.buf = s, make([]byte, 0, 64<<10) }
@@ -59,6 +61,7 @@ func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]b
 	if err != nil {
 		return 0, 0, err
 	}
+	w.sent.Add(uint64(len(frames)))
 	return len(frames), len(buf), nil
 }
 
