@@ -231,8 +231,8 @@ func (l *lanRate) enough(n uint64, d moment) bool {
 }
 
 // judgeStart ends the start when a quarter was lost that was not before, half
-// of what the last doubling added: the rate goes below what arrived. Else it
-// doubles, at once.
+// of what the last doubling added, twice in a row: the rate goes below what
+// arrived. Else it doubles, at once.
 func (l *lanRate) judgeStart(t moment, m *lanMember, rtt moment) {
 	d := t - m.openAt
 	// Four batches at least: the loss of one is no quarter of them.
@@ -242,10 +242,16 @@ func (l *lanRate) judgeStart(t moment, m *lanMember, rtt moment) {
 	l.unheard = 0
 	p, sure := m.loss()
 	if m.excess(p-sure) > lanBad {
+		if !m.again { // where batches are lost whole, chance takes two of four now and then
+			m.again = true
+			m.restart(t)
+			return
+		}
 		m.suspect, m.seen = true, p
 		l.test(t, l.rate, min(l.rate, float64(m.came)*l.packet/d.Seconds()))
 		return
 	}
+	m.again = false
 	m.learn()
 	m.restart(t)
 	if t-l.doubled >= max(lanHeard, 2*rtt) {

@@ -20,6 +20,7 @@ type lanMember struct {
 	suspect    bool       // its loss is being tested
 	seen       float64    // its loss when the test began
 	proved     bool       // what is usual does not go with the rate
+	again      bool       // start: its last count was bad as well
 	accept     float64    // loss that was tested and is not the rate's
 	acceptTill moment
 	hold       moment // for how long the next is accepted

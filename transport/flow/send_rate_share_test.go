@@ -8,7 +8,9 @@ import (
 func TestLAN_TwoSendersShareABottleneck(t *testing.T) {
 	for _, late := range []moment{0, 3 * second} {
 		for _, loss := range []float64{0, 0.05} {
-			rateSeeds(t, 2, func(t *testing.T, seed uint64) {
+			const seeds = 6
+			mean := 0.0
+			rateSeeds(t, seeds, func(t *testing.T, seed uint64) {
 				s := newRateSim(t, seed)
 				q := &bottleneck{rate: 200 * mbit, packets: 64}
 				first, then := lanMembers(1), lanMembers(1)
@@ -25,10 +27,14 @@ func TestLAN_TwoSendersShareABottleneck(t *testing.T) {
 				x := wa.share() / (wa.share() + wb.share())
 				t.Logf("second after %v, random %.0f %%: %.0f and %.0f Mbit/s, used %.1f %%, lost %.2f %%", late, 100*loss,
 					wa.share(), wb.share(), 100*used, 100*lost)
-				if x < 0.3 || x > 0.7 || used < 0.9 || lost > 0.05 {
-					t.Error("want 30 % for each, 90 % used, at most 5 % lost")
+				mean += lost / seeds
+				if x < 0.3 || x > 0.7 || used < 0.9 || lost > 0.1 {
+					t.Error("want 30 % for each, 90 % used, at most 10 % lost")
 				}
 			})
+			if mean > 0.05 {
+				t.Errorf("%.1f %% lost on average, want 5 at most", 100*mean)
+			}
 		}
 	}
 }
