@@ -36,6 +36,7 @@ func TestLoopback_PeersHearEachOtherAndGoOnWithoutTheFirst(t *testing.T) {
 	anna.until(t, "created "+file)
 	ben, benSays := startPeer(t, nil, "peer", group, "--code-file", file, "--name", "ben")
 	anna.until(t, "* ben 2 joins")
+	ben.until(t, "* anna 1 is here")
 	cleo, cleoSays := startPeer(t, nil, "peer", group, "--code-file", file, "--name", "cleo", "--json")
 	ben.until(t, "* cleo 3 joins")
 	fmt.Fprintln(annaSays, "hello \x1b[2J all")

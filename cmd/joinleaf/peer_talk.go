@@ -147,7 +147,8 @@ func (t *talk) events() {
 		if e.Kind == nonrooted.Rekeyed || e.Kind == nonrooted.Joined && e.Member.ID == t.peer.ID() {
 			continue
 		}
-		t.c.say(happening{Kind: e.Kind.String(), Member: e.Member.ID, Called: printable(string(e.Member.Data)), Text: e.Text, View: e.View})
+		t.c.say(happening{Kind: e.Kind.String(), Member: e.Member.ID, Called: printable(string(e.Member.Data)), Text: e.Text, View: e.View,
+			before: e.Member.ID < t.peer.ID()})
 	}
 }
 
@@ -158,6 +159,8 @@ type happening struct {
 	Called string `json:"called,omitempty"`
 	Text   string `json:"text,omitempty"`
 	View   uint64 `json:"view,omitempty"`
+
+	before bool // it came before this member did: ids rise
 }
 
 func (happening) name() string { return "membership" }
@@ -165,6 +168,9 @@ func (happening) name() string { return "membership" }
 func (h happening) String() string {
 	switch h.Kind {
 	case "joined":
+		if h.before {
+			return fmt.Sprintf("* %s %d is here", h.Called, h.Member)
+		}
 		return fmt.Sprintf("* %s %d joins", h.Called, h.Member)
 	case "left":
 		return fmt.Sprintf("* %s %d is gone", h.Called, h.Member)
