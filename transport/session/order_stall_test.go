@@ -176,3 +176,29 @@ func TestOrder_MarksComeWhilePlacesAreGiven(t *testing.T) {
 		t.Errorf("%d marks and %d lists of members in five seconds", marks, views)
 	}
 }
+
+func TestOrder_ASequencerWhoseMessagesWereReadIsNotBehindhand(t *testing.T) {
+	inRing(t, 48, simnet.Link{Delay: 300 * time.Microsecond}, nil, func(r *ring) {
+		members := r.full(3)
+		sequencer := members[0]
+		if err := sequencer.say(r.ctx, 0, 0); err != nil {
+			r.Fatal(err)
+		}
+		if !sequencer.Behindhand() {
+			r.Error("what nobody has read is not behindhand")
+		}
+		for _, m := range members {
+			r.hear(m)
+		}
+		time.Sleep(100 * time.Millisecond)
+		for range 50 { // its marks come in this time
+			if sequencer.Behindhand() {
+				r.Fatal("what all have read is behindhand")
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := sequencer.Stats().Order.Messages; n < 1+markTimes {
+			r.Errorf("%d messages of the order: the marks are not among them", n)
+		}
+	})
+}

@@ -59,7 +59,8 @@ func (s *Session) WaitRoom(ctx context.Context, st flow.Stream, n int) error {
 }
 
 // Behindhand reports whether what was sent on reliable streams is still to be
-// delivered.
+// delivered. A sequencer's marks, which it repeats for seconds after the last
+// message, are not.
 func (s *Session) Behindhand() bool {
 	t := &s.tx
 	t.mu.Lock()
@@ -68,5 +69,8 @@ func (s *Session) Behindhand() bool {
 		return false
 	}
 	t.flush(time.Now())
+	if s.seq != nil { // who has taken a message knew its place
+		return !t.sender.Delivered(t.sender.Edges(nil)[:s.hidden()])
+	}
 	return !t.sender.Drained()
 }
