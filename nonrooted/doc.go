@@ -109,8 +109,9 @@
 //     nevertheless: it may be the coordinator one day.
 //   - When a session merges into another, what its members had sent and others
 //     had not received yet is lost; who misses it is told, who sent it by Drain
-//     alone. Members stop sending 150 ms before that, to repair what they can: who
-//     loses all packets of that time may not know what it missed.
+//     alone. Members stop sending 150 ms before that, to repair what they can and to
+//     tell how far they had written: who loses all packets of that time may not know
+//     what it missed.
 //   - Who is cut off from a claimant for 0.7 s while the others follow it is left
 //     behind, and comes in again under a new id. At 5 % loss that is not rare.
 //   - 256 members at most, and 64 that send at full speed are plenty: each keeps

@@ -241,7 +241,7 @@ func (pl *plane) pause() {
 	pl.shut()
 	pl.gate.Lock()
 	defer pl.gate.Unlock()
-	pl.s.Flush()
+	pl.s.Finish()
 }
 
 // end stops a plane. What has come can still be read; nothing more comes, and

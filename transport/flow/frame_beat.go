@@ -16,7 +16,7 @@ import (
 //	peak     most symbols that some member was heard to lack in one column of a block, of late
 //	loss     worst counted member's loss of late, in 1/255
 //	rate     (low 11 bits) << (high 5 bits) in 1,000 bytes a second; zero: no limit but credit
-//	next     sequence after the last one sent
+//	next     sequence after the last one sent, or written where Finish was called
 //	oldest   lowest sequence that can still be repaired
 //	message  number of the first record that starts at next or later, mod 2^32
 //	reporters  members asked to report fast; none so far

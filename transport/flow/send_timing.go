@@ -80,7 +80,9 @@ func (s *Sender) pollBeat(t moment, b *Batch) {
 		st := &s.streams[i]
 		f.peak = max(f.peak, uint8(min(st.fec.peakAt(t), codePlaces)))
 		next := st.sent
-		if q := &st.blocks; q.left < q.high && s.counted > fewLeaves && st.class.asks() && t-s.beat.data < beatFirst {
+		if s.ended && st.class == Reliable {
+			next = st.next
+		} else if q := &st.blocks; q.left < q.high && s.counted > fewLeaves && st.class.asks() && t-s.beat.data < beatFirst {
 			next = max(st.oldest, min(next, q.at(q.left).first)) // more of that block comes, or a later BEAT
 		}
 		f.streams[i] = beatStream{stream: st.id, next: next, oldest: st.oldest, message: s.messageAt(st, next)}
@@ -90,6 +92,17 @@ func (s *Sender) pollBeat(t moment, b *Batch) {
 	s.stats.Beats++
 	s.beat.sent(t, s.owed())
 	s.spend(t, b, false)
+}
+
+// Finish says that nothing more is written and that not all of it may go before
+// the end. From here on a BEAT tells what was written on reliable streams, sent or
+// not: who gets no more of it knows what it misses.
+func (s *Sender) Finish(now time.Time) {
+	s.Flush(now)
+	if t := s.now(now); !s.ended {
+		s.ended = true
+		s.beat.restart(t)
+	}
 }
 
 // owed: something waits to be sent, or to be delivered.

@@ -110,6 +110,7 @@ type Sender struct {
 	index   map[Member]int
 	counted int  // members, whatever their standing
 	begun   bool // Write takes messages
+	ended   bool // Finish was called
 	dirty   bool // the least credit, the floor or the GRTT may have moved
 	grtt    moment
 

@@ -322,6 +322,20 @@ func (s *Session) Flush() {
 	t.flush(time.Now())
 }
 
+// Finish is Flush where nothing more is sent and the session ends soon: what is
+// still to leave then, for want of credit or by the rate, is told as missed.
+func (s *Session) Finish() {
+	t := &s.tx
+	if t.sender == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.unlock()
+	now := time.Now()
+	t.sender.Finish(now)
+	t.flush(now)
+}
+
 func (t *transmitter) flush(now time.Time) {
 	t.flushAt = time.Time{}
 	t.stamp(now, true)
