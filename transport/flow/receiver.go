@@ -102,9 +102,13 @@ type Meta struct {
 	Epoch    uint64 // packet numbers start again with each
 	Overflow uint32 // the socket's count of dropped buffers when this one was queued
 	Pairwise bool   // it came to this member alone; those are not counted for loss
+	Alone    uint8  // how many of the numbers below went to one member alone, mod AloneCycle
 	Hashed   bool   // Hash is what a Judge knows the symbol by
 	Hash     [16]byte
 }
+
+// AloneCycle is after how many Meta.Alone begins anew.
+const AloneCycle = 255
 
 // NewReceiver makes a Receiver whose slabs belong to p.
 func NewReceiver(c ReceiverConfig, p *Pool) (*Receiver, error) {

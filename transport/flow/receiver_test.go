@@ -157,6 +157,19 @@ func TestLoss_IsCountedByPacketNumber(t *testing.T) {
 	}
 }
 
+func TestLoss_NumbersOfPacketsForOneMemberAloneAreNone(t *testing.T) {
+	var c pathCount
+	for _, m := range []Meta{{Number: 10, Alone: 250}, {Number: 14, Alone: 252}, {Number: 30, Alone: 6}, {Number: 28, Alone: 5}, {Number: 29, Pairwise: true},
+		{Number: 32, Alone: 200}, {Number: 5, Epoch: 1, Alone: 203}, {Number: 33, Alone: 200}} {
+		c.packet(&m)
+	}
+	// Alone went 2 of 11..14, 9 of 15..30 and 3 of 0..5 of epoch 1; of 31 and 32 more
+	// than there are: that packet itself was the group's.
+	if c.expected != 1+2+7+1+3+1 || c.heard != 7 {
+		t.Fatalf("%+v", c)
+	}
+}
+
 func TestDraw_SpreadsLargeGroupsOnly(t *testing.T) {
 	p := newPair(t, Reliable)
 	st := p.r.stream(0)

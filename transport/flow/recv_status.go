@@ -133,6 +133,7 @@ type pathCount struct {
 	epoch, top            uint64 // the newest epoch and its highest number
 	before, beforeTop     uint64 // the one before
 	first                 uint64 // lowest number that counts in the first epoch
+	alone, beforeAlone    uint8  // as the packet of the highest number said
 	overflow              uint32
 	begun                 bool
 }
@@ -147,18 +148,18 @@ func (p *pathCount) packet(m *Meta) {
 	var step uint64
 	switch {
 	case !p.begun:
-		*p = pathCount{begun: true, epoch: m.Epoch, top: m.Number, before: m.Epoch, first: m.Number, overflow: m.Overflow}
+		*p = pathCount{begun: true, epoch: m.Epoch, top: m.Number, before: m.Epoch, first: m.Number, alone: m.Alone, overflow: m.Overflow}
 		step = 1
 	case m.Epoch > p.epoch:
-		p.before, p.beforeTop = p.epoch, p.top
+		p.before, p.beforeTop, p.beforeAlone = p.epoch, p.top, p.alone
 		p.epoch, p.top, p.first = m.Epoch, m.Number, 0
-		step = m.Number + 1
+		step = among(m.Number+1, &p.alone, m)
 	case m.Epoch == p.epoch && m.Number < p.first || m.Epoch < p.before:
 		return // sent before the first that was heard
 	case m.Epoch == p.epoch && m.Number > p.top:
-		step, p.top = m.Number-p.top, m.Number
+		step, p.top = among(m.Number-p.top, &p.alone, m), m.Number
 	case m.Epoch == p.before && m.Epoch < p.epoch && m.Number > p.beforeTop:
-		step, p.beforeTop = m.Number-p.beforeTop, m.Number
+		step, p.beforeTop = among(m.Number-p.beforeTop, &p.beforeAlone, m), m.Number
 	}
 	p.heard++
 	p.expected += step
@@ -168,4 +169,14 @@ func (p *pathCount) packet(m *Meta) {
 		}
 		p.overflow = m.Overflow
 	}
+}
+
+// among is how many of the last numbers, up to m's own, were the group's: feedback
+// and repairs for one member take numbers as well where there is one key for all,
+// and are no loss to the others. Where an epoch begins, those of the end of the one
+// before are among them.
+func among(numbers uint64, was *uint8, m *Meta) uint64 {
+	alone := (uint64(m.Alone) + AloneCycle - uint64(*was)) % AloneCycle
+	*was = m.Alone
+	return numbers - min(numbers-1, alone)
 }

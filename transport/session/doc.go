@@ -19,6 +19,10 @@
 // for the mutex: they leave word, and whoever holds it does the work before
 // letting go.
 //
+// Feedback and repairs for one member take packet numbers of the group's key where
+// members share no other. A packet's flags say how many, so that the others do not
+// count them as lost.
+//
 // # The way in
 //
 // A reader per socket takes a batch from the kernel, checks each packet's

@@ -96,7 +96,7 @@ func (t *transmitter) greet(now time.Time) {
 
 // Probe lets joining members hear the group.
 func (s *Session) Probe() {
-	s.wr.send(s.c.GroupAddr, 0, [][]byte{{frameProbe}})
+	s.wr.sendAs(kindData, s.c.GroupAddr, 0, false, [][]byte{{frameProbe}}, nil)
 }
 
 // own takes a frame of the session's own kind.
@@ -105,7 +105,7 @@ func (s *Session) own(now time.Time, o *opened) Drop {
 	case frameProbe:
 		s.rx.mu.Lock()
 		if p := s.rx.peers[o.Sender]; p != nil && p.started {
-			p.r.Heard(flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: o.overflow, Pairwise: o.Pairwise})
+			p.r.Heard(metaOf(&o.Opened, o.overflow))
 		}
 		s.rx.mu.Unlock()
 		return DropNone

@@ -48,7 +48,7 @@ func (s *Session) send(m *mail) {
 	for i := range m.letters {
 		l := &m.letters[i]
 		m.frame[0] = m.buf[l.from:l.to]
-		if _, _, err := s.wr.sendAs(l.kind, l.p.addr, s.keyFor(l.p.id), m.frame[:], nil); err != nil {
+		if _, _, err := s.wr.sendAs(l.kind, l.p.addr, s.keyFor(l.p.id), true, m.frame[:], nil); err != nil {
 			s.rx.unsent.Add(1)
 		}
 	}

@@ -264,7 +264,7 @@ func TestProof_FramesAreHashedSixteenAtOnce(t *testing.T) {
 			sixteens = append(sixteens, min(16, n-at))
 		}
 		got := make([]Hash, n)
-		if _, _, err := send.wr.sendAs(kindData, send.c.GroupAddr, 0, frames[:n], got); err != nil {
+		if _, _, err := send.wr.sendAs(kindData, send.c.GroupAddr, 0, false, frames[:n], got); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(calls, sixteens) || !slices.Equal(got, want[:n]) {
@@ -310,7 +310,7 @@ func TestProof_QuestionsAreAnsweredAndBounded(t *testing.T) {
 			before := g.questions()
 			for range n {
 				question := binary.BigEndian.AppendUint64([]byte{0, 0}, 0)
-				if _, _, err := recv.wr.sendAs(kindManifest, send.LocalAddr(), 1, [][]byte{question}, nil); err != nil {
+				if _, _, err := recv.wr.sendAs(kindManifest, send.LocalAddr(), 1, true, [][]byte{question}, nil); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -218,7 +218,8 @@ func (x *receiver) drop(p *peer) {
 }
 
 func (p *peer) handle(now time.Time, o *opened) Drop {
-	meta := flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: o.overflow, Pairwise: o.Pairwise, Hashed: o.hashed, Hash: o.hash}
+	meta := metaOf(&o.Opened, o.overflow)
+	meta.Hashed, meta.Hash = o.hashed, o.hash
 	if p.started {
 		return FlowDrop(p.r.Handle(now, meta, o.Payload, o.slab))
 	}

@@ -1,5 +1,7 @@
 package session
 
+import "github.com/joinleaf/joinleaf/transport/flow"
+
 // Opened is what a packet held. It is an unnamed struct, declared alike by the
 // key ring, so that the two packages need not know each other.
 type Opened = struct {
@@ -26,3 +28,27 @@ type Sealer interface {
 // kindData is the packet kind that carries the frames of transport/flow. Packets
 // of the others that a sealer opens are handed on: see Config.Keys.
 const kindData = 0
+
+// seal appends packets whose flags say what their numbers count. The group's key
+// numbers what goes to one member alone as well, feedback and repairs, where members
+// share no other; to all others those numbers would look like packets that were lost.
+//
+//	0      it is for one member alone
+//	1 + n  it is for all whom this member's data goes to; n packets so far, mod 255,
+//	       were sealed with the group's keys for one member alone
+func (w *writer) seal(dst []byte, kind uint8, key uint32, alone bool, frames [][]byte) ([]byte, error) {
+	flags := uint8(0)
+	if key == 0 && !alone {
+		flags = 1 + uint8(w.alone%flow.AloneCycle)
+	}
+	dst, err := w.s.c.Sealer.SealAll(dst, key, kind, flags, frames)
+	if err == nil && key == 0 && alone {
+		w.alone += uint64(len(frames))
+	}
+	return dst, err
+}
+
+// metaOf is what the machines are to know of a packet.
+func metaOf(o *Opened, overflow uint32) flow.Meta {
+	return flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: overflow, Pairwise: o.Pairwise || o.Flags == 0, Alone: o.Flags - 1}
+}

@@ -239,7 +239,7 @@ func (t *transmitter) transmit(now time.Time) error {
 	if t.s.c.Signer != nil && t.batch.New() {
 		hashes = t.prover.hashes[:len(t.batch.Frames)]
 	}
-	n, size, err := t.s.wr.sendAs(kindData, dst, key, t.batch.Frames, hashes)
+	n, size, err := t.s.wr.sendAs(kindData, dst, key, t.batch.To != 0, t.batch.Frames, hashes)
 	if err != nil {
 		t.counts.failed++
 		return err

@@ -19,7 +19,7 @@ func (r *reader) manifest(now time.Time, o *opened) {
 	x.mu.Lock()
 	p := x.peers[o.Sender]
 	if p != nil && p.started { // it was not lost
-		p.r.Heard(flow.Meta{Number: o.Number, Epoch: o.Epoch, Overflow: o.overflow, Pairwise: o.Pairwise})
+		p.r.Heard(metaOf(&o.Opened, o.overflow))
 	}
 	x.mu.Unlock()
 	if p == nil || p.v == nil {

@@ -22,21 +22,24 @@ type writer struct {
 	ds  [manifestsOnce]transport.Datagram
 	of  [hashedOnce]Symbol
 
+	alone uint64       // packets under the group's key that were for one member alone
 	paths [2]PathStats // of packets to the group
 	sent  atomic.Uint64
 }
 
 func (w *writer) init(s *Session) { w.s, w.buf = s, make([]byte, 0, 64<<10) }
 
-// send seals frames, all of one length but the last, under a member's key or
-// the group's (0) and writes them to dst with one call. It returns the packets and bytes.
+// send seals frames for one member alone, all of one length but the last, under its
+// key or the group's (0), and writes them to dst with one call. It returns the packets
+// and bytes.
 func (w *writer) send(dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
-	return w.sendAs(kindData, dst, key, frames, nil)
+	return w.sendAs(kindData, dst, key, true, frames, nil)
 }
 
-// sendAs is send for packets of any kind. Where hashes has room it takes those of
-// the frames, made while they are in the cache.
-func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]byte, hashes []Hash) (packets, bytes int, err error) {
+// sendAs is send for packets of any kind, for one member alone or for all whom this
+// one's data goes to. Where hashes has room it takes those of the frames, made while
+// they are in the cache.
+func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, alone bool, frames [][]byte, hashes []Hash) (packets, bytes int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	buf := w.buf[:0]
@@ -45,7 +48,7 @@ func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, frames [][]b
 		if hashes != nil {
 			w.hash(hashes[i:], fs)
 		}
-		if buf, err = w.s.c.Sealer.SealAll(buf, key, kind, 0, fs); err != nil {
+		if buf, err = w.seal(buf, kind, key, alone, fs); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -80,7 +83,7 @@ func (w *writer) sendEach(kind uint8, dst netip.AddrPort, key uint32, frames [][
 	buf := w.buf[:0]
 	for i := range frames {
 		from := len(buf)
-		if buf, err = w.s.c.Sealer.SealAll(buf, key, kind, 0, frames[i:i+1]); err != nil {
+		if buf, err = w.seal(buf, kind, key, dst != w.s.c.GroupAddr, frames[i:i+1]); err != nil {
 			return 0, 0, err
 		}
 		w.ds[i] = transport.Datagram{B: buf[from:], Addr: dst}
