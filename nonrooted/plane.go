@@ -101,7 +101,7 @@ func (p *Peer) begin(e *control.EqualEvent, first *control.EqualEvent) (*plane, 
 	}
 	engine := p.c.engine(c.Params, e.ID, first.Lead)
 	engine.Sealer, engine.Unicast, engine.Group = pl.ring, p.next.unicast, p.next.group
-	engine.Heard, engine.Notice = pl.use, pl.notice
+	engine.Keyless, engine.Heard, engine.Notice = true, pl.use, pl.notice
 	if pl.s, err = session.New(engine); err != nil {
 		pl.ring.Close()
 		return nil, err

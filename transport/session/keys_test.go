@@ -1,10 +1,16 @@
 package session
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/joinleaf/joinleaf/transport/flow"
 )
@@ -59,4 +65,57 @@ func TestNewsOfKeysComesUnreadAndCountsAsHeard(t *testing.T) {
 	if err := send.SendKeys(2, nil); err == nil {
 		t.Error("a closed session sends")
 	}
+}
+
+// Who has no key yet is not refused by the system: what it sends waits, for as long
+// as it takes, and leaves with the first key.
+func TestWhatIsSentBeforeTheFirstKeyWaitsForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(bytes.Buffer)
+		send, recv := pairOf(t, true, Config{Streams: []flow.Class{flow.Reliable}, Keyless: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		send.tx.mu.Lock()
+		send.c.Sealer = &barred{Sealer: send.c.Sealer}
+		send.tx.mu.Unlock()
+		ctx, p := context.Background(), make([]byte, 100)
+		for i, text := range []string{"before", "still before"} {
+			if err := send.Send(ctx, 0, []byte(text)); err != nil {
+				t.Fatalf("Send %d: %v", i, err)
+			}
+			time.Sleep(3 * time.Second)
+		}
+		barred := send.c.Sealer.(*barred)
+		if err := send.Cut(func() error { return errors.New("not yet") }); err == nil || barred.asked.Load() {
+			t.Errorf("%v; it was asked to seal: %v", err, barred.asked.Load())
+		}
+		if err := send.Cut(func() error { barred.open.Store(true); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := send.Send(ctx, 0, []byte("after")); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"before", "still before", "after"} {
+			if m, err := recv.Recv(ctx, p); err != nil || string(p[:m.N]) != want {
+				t.Fatalf("%q, %v, want %q", p[:m.N], err, want)
+			}
+		}
+		send.Close()
+		recv.Close()
+		if log.Len() > 0 {
+			t.Errorf("logged: %s", log)
+		}
+	})
+}
+
+// barred seals nothing before it is open.
+type barred struct {
+	Sealer
+	open, asked atomic.Bool
+}
+
+func (b *barred) SealAll(dst []byte, to uint32, kind, flags uint8, frames [][]byte) ([]byte, error) {
+	if !b.open.Load() {
+		b.asked.Store(true)
+		return nil, errors.New("no key to seal with")
+	}
+	return b.Sealer.SealAll(dst, to, kind, flags, frames)
 }

@@ -115,7 +115,12 @@ func (s *Session) Cut(activate func() error) error {
 		t.flush(now)
 		t.conclude(now)
 	}
-	return activate()
+	err := activate()
+	if err == nil && t.keyless {
+		t.keyless, t.retryAt = false, time.Time{}
+		t.due.Store(true) // what waited goes now
+	}
+	return err
 }
 
 // Edges tells, per stream, how far this member has written.

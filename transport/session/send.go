@@ -46,6 +46,7 @@ type transmitter struct {
 	addrs    map[uint32]netip.AddrPort // members, by id
 	left     time.Time                 // when the last Send or system call ended
 	flushAt  time.Time                 // when the open packet leaves; zero: nothing gathered
+	keyless  bool                      // there is no key to seal with yet
 	failing  time.Time                 // since when the system refuses; zero: it does not
 	retryAt  time.Time
 	cause    error
@@ -73,6 +74,7 @@ func (t *transmitter) init(s *Session) error {
 	if s.c.ReceiveOnly {
 		return nil
 	}
+	t.keyless = s.c.Keyless
 	f, err := flow.NewSender(flow.SenderConfig{
 		Self: s.c.Self, Symbol: s.c.Symbol, Streams: s.streams, MaxMessage: s.c.MaxMessage,
 		History: s.c.History, Window: s.c.Window, Rate: s.c.Rate, Law: s.c.Law, Policy: s.c.Policy, Quorum: s.c.Quorum, WaitFor: s.c.WaitFor,
@@ -205,6 +207,10 @@ func (t *transmitter) push(now time.Time) {
 			return
 		}
 		t.retryAt = time.Time{}
+	}
+	if t.keyless {
+		t.retryAt = now.Add(retryAfter)
+		return
 	}
 	for t.sender.Poll(now, &t.batch) {
 		if err := t.transmit(now); err != nil {

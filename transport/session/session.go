@@ -43,6 +43,9 @@ type Config struct {
 	// Hub is the member that shares a key of its own with every other one, the
 	// root; 0: there is none, and unicast packets are protected by the group's.
 	Hub uint32
+	// Keyless says that Sealer has no key to seal with yet: what is to be sent waits
+	// for the first Cut.
+	Keyless bool
 	// Heard is told the epoch of group packets when it rises; nil: nobody asks.
 	// It runs in a reader, or in Recv, without locks held.
 	Heard func(s *Session, epoch uint64)
