@@ -235,8 +235,9 @@ func (l *lanRate) enough(n uint64, d moment) bool {
 // arrived. Else it doubles, at once.
 func (l *lanRate) judgeStart(t moment, m *lanMember, rtt moment) {
 	d := t - m.openAt
-	// Four batches at least: the loss of one is no quarter of them.
-	if float64(m.expected) < max(32, min(l.rate*0.004/l.packet, 4*MaxSegments)) || d < lanHeard {
+	// At least what leaves in 2 ms, or four batches where those are fewer: the loss
+	// of one is no quarter of them.
+	if float64(m.expected) < max(32, min(l.rate*0.002/l.packet, 4*MaxSegments)) || d < lanHeard {
 		return
 	}
 	l.unheard = 0
