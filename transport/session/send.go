@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -212,6 +213,11 @@ func (t *transmitter) push(now time.Time) {
 		t.retryAt = now.Add(retryAfter)
 		return
 	}
+	// The scheduler takes a goroutine that has run for 10 ms off its thread, and any
+	// other may go on with it, on another processor: with cold caches, and in the way
+	// of who receives there. Locked it goes on where it was.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for t.sender.Poll(now, &t.batch) {
 		if err := t.transmit(now); err != nil {
 			t.sender.Failed(now, &t.batch)
