@@ -101,7 +101,7 @@ func usable(c control.Charter, g transport.Group, role Role) error {
 func (c Config) engine(p control.Params, self, lead uint32) session.Config {
 	s := session.Config{
 		Self: self, GroupAddr: p.Group, Symbol: int(p.Symbol), MaxMessage: int(p.MaxMessage), Window: int(p.Window),
-		Rate: c.Rate, Law: c.law(), Logger: c.Logger, Latency: time.Duration(p.Latency) * time.Millisecond,
+		Rate: c.Rate, Law: c.law(), Logger: c.Logger, BusyPoll: c.BusyPoll, Latency: time.Duration(p.Latency) * time.Millisecond,
 		NoQuarantine: !c.Quarantine, Budget: c.Budget, ReceiveOnly: !c.Role.Sends(), SendOnly: !c.Role.Receives(),
 	}
 	s.Streams = classes(p.Streams)

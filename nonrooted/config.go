@@ -102,6 +102,11 @@ type Config struct {
 	NoOffload  bool
 	NoBatch    bool
 	ReadBuffer int
+	// BusyPoll is how long a Recv that finds nothing keeps looking before it sleeps: a
+	// message then comes to it without a thread that must be woken, for a processor that
+	// is busy that long. The sockets have it as SO_BUSY_POLL too. It is for round trips
+	// that count each microsecond, on Linux, without an order. Zero is none.
+	BusyPoll time.Duration
 	// Rate bounds what this member sends, bytes a second on the wire; zero leaves
 	// it to the receivers' credit and to RateLaw; see rooted.Config.
 	Rate    int64
@@ -198,6 +203,7 @@ func (c Config) law() flow.RateLaw {
 func (c Config) socketOptions(iface string) transport.SocketOptions {
 	return transport.SocketOptions{
 		Interface: iface, TTL: c.TTL, DSCP: c.DSCP, ReadBuffer: c.ReadBuffer, NoOffload: c.NoOffload, NoBatch: c.NoBatch,
+		BusyPoll: c.BusyPoll,
 	}
 }
 

@@ -125,6 +125,11 @@ type Config struct {
 	NoOffload  bool
 	NoBatch    bool
 	ReadBuffer int
+	// BusyPoll is how long a Recv that finds nothing keeps looking before it sleeps: a
+	// message then comes to it without a thread that must be woken, for a processor that
+	// is busy that long. The sockets have it as SO_BUSY_POLL too. It is for round trips
+	// that count each microsecond, on Linux, without an order. Zero is none.
+	BusyPoll time.Duration
 	// Rate bounds what this member sends, bytes a second on the wire; zero
 	// leaves it to the receivers' credit and to RateLaw.
 	Rate int64
@@ -280,6 +285,6 @@ func (c Config) check(op string, role crypto.Role) error {
 func (c Config) socketOptions(iface string) transport.SocketOptions {
 	return transport.SocketOptions{
 		Interface: iface, TTL: c.TTL, DSCP: c.DSCP, ReadBuffer: c.ReadBuffer,
-		NoOffload: c.NoOffload, NoBatch: c.NoBatch,
+		NoOffload: c.NoOffload, NoBatch: c.NoBatch, BusyPoll: c.BusyPoll,
 	}
 }

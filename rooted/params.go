@@ -92,7 +92,7 @@ func (c Config) plane(p control.Params, self uint32, role Role) session.Config {
 	s := session.Config{
 		Self: self, Hub: control.RootID, GroupAddr: p.Group,
 		Symbol: int(p.Symbol), MaxMessage: int(p.MaxMessage), Window: int(p.Window),
-		Rate: c.Rate, Law: c.law(), Logger: c.Logger, Latency: time.Duration(p.Latency) * time.Millisecond,
+		Rate: c.Rate, Law: c.law(), Logger: c.Logger, BusyPoll: c.BusyPoll, Latency: time.Duration(p.Latency) * time.Millisecond,
 		Policy: c.Policy, Quorum: c.Quorum, NoQuarantine: c.NoQuarantine, NoParity: c.NoParity,
 		ReceiveOnly: !role.Sends(), SendOnly: !role.Receives(),
 	}

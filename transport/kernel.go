@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // Kernel is the host's own network. The zero Kernel is ready to use and holds
@@ -37,6 +38,7 @@ type plan struct {
 	loop                  bool
 	readSize, writeSize   int // zero: leave the system's
 	noOffload, noBatch    bool
+	busyPoll              time.Duration
 	bindZone, destination int // scope of bind; own interface's index
 }
 
@@ -97,6 +99,7 @@ func (p *plan) settle(iface string, o SocketOptions) error {
 	p.readSize = wanted(o.ReadBuffer, defaultReadBuffer)
 	p.writeSize = wanted(o.WriteBuffer, defaultWriteBuffer)
 	p.noOffload, p.noBatch = o.NoOffload || o.NoBatch, o.NoBatch
+	p.busyPoll = o.BusyPoll
 	if p.bind.Addr().Is6() {
 		p.names = namesNow()
 		p.bindZone = p.scope(p.bind.Addr())

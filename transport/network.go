@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Network is where sessions get their sockets: the kernel's (see [Kernel]) or
@@ -47,6 +48,10 @@ type SocketOptions struct {
 	// ReadBuffer and WriteBuffer are the kernel buffers to ask for, in bytes.
 	// Zero means 8 MiB and 4 MiB; negative leaves the system's default.
 	ReadBuffer, WriteBuffer int
+	// BusyPoll is SO_BUSY_POLL, to the microsecond: who reads the socket and finds nothing
+	// looks at the device's queue, without an interrupt, where the driver can do that.
+	// Zero leaves the system's default, net.core.busy_read. It takes CAP_NET_ADMIN.
+	BusyPoll time.Duration
 	// NoOffload turns segmentation and receive offload off.
 	NoOffload bool
 	// NoBatch takes the portable path of one datagram a call as well.

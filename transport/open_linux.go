@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -159,6 +160,11 @@ func boolInt(b bool) int {
 // setExtras asks for what makes the socket fast or lets it tell more. Nothing
 // here is needed, so nothing here fails.
 func (p *plan) setExtras(fd int, info *SocketInfo) {
+	if us := p.busyPoll.Microseconds(); us > 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BUSY_POLL, int(min(us, math.MaxInt32))); err != nil {
+			info.Warnings = append(info.Warnings, fmt.Sprintf("the device's queue is not polled: SO_BUSY_POLL: %v", err))
+		}
+	}
 	if p.noBatch {
 		return
 	}

@@ -100,7 +100,11 @@ func newCode() (string, error) {
 
 func (w work) config() (rooted.Config, error) {
 	code, err := crypto.ParseCode(w.Code)
-	return rooted.Config{Identity: crypto.Identity{Code: code}, Source: w.Way.Source, Interface: netlab.Device, Streams: []flow.Class{w.Way.Class}}, err
+	c := rooted.Config{Identity: crypto.Identity{Code: code}, Source: w.Way.Source, Interface: netlab.Device, Streams: []flow.Class{w.Way.Class}}
+	if w.Way.Poll {
+		c.BusyPoll = time.Duration(2 * float64(time.Second) / w.Rate) // beyond the next ping
+	}
+	return c, err
 }
 
 func (w work) rootEnd(ctx context.Context) (end, error) {

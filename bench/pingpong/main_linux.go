@@ -9,11 +9,13 @@
 // out, and counted as late. So a slow answer is one sample and not many; the
 // rate that was reached stands in the table. Plain is package net:
 // WriteToUDPAddrPort to a multicast group, ReadFromUDPAddrPort, and back; the
-// others are a rooted session with one leaf at its defaults, its stream best
-// effort or reliable, sealed by the group's key, or signed by the root as well, where
-// a leaf reads at once (eager) or nothing that is not proven (signed, the default,
-// signed at once, but at most every 0.25 ms). Whoever pings sleeps by nanosleep, exact to a
-// microsecond, for package time's sleep may be a millisecond late.
+// others are a rooted session with one leaf, its stream best effort or reliable,
+// sealed by the group's key (group), or signed by the root as well, where a leaf reads
+// at once (eager) or nothing that is not proven (signed, the default, signed at once,
+// but at most every 0.25 ms). Polling is by the group's key and with BusyPoll at both
+// ends, for twice the time between pings; all else is at its default. Whoever pings
+// sleeps by nanosleep, exact to a microsecond, for package time's sleep may be a
+// millisecond late.
 //
 // Other reliable multicast does the same as far as it is installed (-peers=false leaves
 // it out): NORM, OpenPGM and ZeroMQ's epgm under our drivers, and CycloneDDS by its own
@@ -21,8 +23,8 @@
 //
 // Each side is a process in a network namespace. The rounds are interleaved, and
 // each begins with another; ratios are taken within the round, and the bounds,
-// 1.3 times plain's p50 and 1.5 times its p99, are for their medians; p50 and p99 of
-// reliable are to be below those of every peer, too.
+// 1.3 times plain's p50 and 1.5 times its p99, are for their medians and who polls;
+// p50 and p99 of reliable are to be below those of every peer, too.
 package main
 
 import (

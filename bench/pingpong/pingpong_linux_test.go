@@ -112,7 +112,7 @@ func TestReport_ComparesWithinTheRound(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	broken := strings.Join(r.broken(), "\n")
-	for _, want := range []string{"reliable, group at 10 ", "best effort, group at 20 a second: p50 1.50", "reliable, group at 20 a second: 1 of 1 runs failed", "reliable, group at 20 a second: p50 0.00"} {
+	for _, want := range []string{"reliable, polling at 10 ", "best effort, polling at 20 a second: p50 1.50", "reliable, polling at 20 a second: 1 of 1 runs failed", "reliable, polling at 20 a second: p50 0.00"} {
 		if !strings.Contains(broken, want) {
 			t.Errorf("%q is not in\n%s", want, broken)
 		}
@@ -137,7 +137,7 @@ func TestReport_ReliableIsToBeBelowEveryPeer(t *testing.T) {
 	if got := r.Rows[2].Sum.Behind; len(got) != 1 || got[0] != "norm" {
 		t.Errorf("%v", got)
 	}
-	if broken := r.broken(); len(broken) != 1 || !strings.Contains(broken[0], "reliable, group at 10 a second: not below norm") {
+	if broken := r.broken(); len(broken) != 1 || !strings.Contains(broken[0], "reliable, polling at 10 a second: not below norm") {
 		t.Errorf("%v", broken)
 	}
 	if text := string(r.table()); !strings.Contains(text, "gone: left out, no such thing") {

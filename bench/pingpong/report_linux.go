@@ -139,7 +139,7 @@ func (r *report) table() []byte {
 	var b bytes.Buffer
 	s := r.Settings
 	fmt.Fprintf(&b, "Round trips of %d B, root to group and leaf to root, one at a time, for %v; microseconds, medians of %d interleaved rounds.\n", s.Size, s.For, s.Rounds)
-	fmt.Fprintf(&b, `The others: a rooted session, AES-256-GCM, defaults. x plain: median of the ratios within the rounds; bounds %.1f of p50 and %.1f of p99.
+	fmt.Fprintf(&b, `The others: a rooted session, AES-256-GCM, defaults; polling: with BusyPoll at both ends. x plain: median of the ratios within the rounds; bounds %.1f of p50 and %.1f of p99.
 Not below: reliable peers whose p50 or p99 is not higher, which a reliable row is to be below. In brackets: not judged by -check. Signed, the default, is signed every 0.25 ms at most.
 Late: times to ping that passed while an answer was out; lost: no answer in %v; of all rounds. CPU: the root's, of one processor.
 %s, GOMAXPROCS %d.

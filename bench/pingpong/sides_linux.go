@@ -30,6 +30,7 @@ type way struct {
 	Name   string
 	Class  flow.Class
 	Source rooted.SourceLevel
+	Poll   bool `json:",omitempty"` // Recv does not sleep: BusyPoll
 	Judged bool // by -check; of the others the state is shown
 	Peer   bool `json:",omitempty"` // somebody else's; Name says whose
 }
@@ -40,8 +41,10 @@ const plain = "plain"
 // ours is plain, which all others are compared with, and joinleaf's.
 var ours = []way{
 	{Name: plain},
-	{Name: "best effort, group", Class: flow.BestEffort, Source: rooted.Group, Judged: true},
-	{Name: "reliable, group", Class: flow.Reliable, Source: rooted.Group, Judged: true},
+	{Name: "best effort, polling", Class: flow.BestEffort, Source: rooted.Group, Poll: true, Judged: true},
+	{Name: "reliable, polling", Class: flow.Reliable, Source: rooted.Group, Poll: true, Judged: true},
+	{Name: "best effort, group", Class: flow.BestEffort, Source: rooted.Group},
+	{Name: "reliable, group", Class: flow.Reliable, Source: rooted.Group},
 	{Name: "reliable, eager", Class: flow.Reliable, Source: rooted.SignedEager},
 	{Name: waits, Class: flow.Reliable, Source: rooted.Signed},
 }

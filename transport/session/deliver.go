@@ -169,7 +169,7 @@ func waitOver(ctx context.Context) error {
 func (x *receiver) ring(r *reader) {
 	x.bell.ring()
 	if t := x.turn; t != nil && t.lent && t.r != r {
-		t.guest.Wake()
+		t.call()
 	}
 }
 

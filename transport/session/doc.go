@@ -42,7 +42,9 @@
 // nothing ready and packets come one by one (see turn): a message then comes to
 // who waits for it without a second thread, which would take longer to wake than
 // all the rest. That is so with the kernel's sockets on Linux and without an
-// order; elsewhere, and where packets come in company, the readers read.
+// order; elsewhere, and where packets come in company, the readers read. With
+// BusyPoll it does not sleep at all for so long, and gives the processor away
+// between any two looks: it may share it with whoever is to answer.
 //
 // Nothing on either way allocates once the buffers have grown.
 //

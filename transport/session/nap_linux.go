@@ -13,3 +13,7 @@ func nap(d time.Duration) {
 	ts := syscall.NsecToTimespec(int64(d))
 	syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 }
+
+// yield lets another thread have the processor, if one waits for it: who polls may
+// share it with whom it waits for.
+func yield() { syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }

@@ -6,3 +6,5 @@ import "time"
 
 // nap does nothing where reads are not merged.
 func nap(time.Duration) {}
+
+func yield() {}

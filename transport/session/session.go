@@ -103,6 +103,9 @@ type Config struct {
 	Notice func(flow.Event)
 	// ReceiveOnly members have no sender; SendOnly ones keep no data.
 	ReceiveOnly, SendOnly bool
+	// BusyPoll is how long Recv looks for a packet before it sleeps, where it reads the
+	// socket itself.
+	BusyPoll time.Duration
 	// Budget bounds the receive buffers in bytes; zero means 64 MiB.
 	Budget int
 	// Logger hears of state changes, never of packets. nil is silence.

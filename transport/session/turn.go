@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/joinleaf/joinleaf/transport"
@@ -28,7 +30,14 @@ type turn struct {
 	over  bool          // the socket is closed
 	out   chan struct{} // then: closed by the guest who was still in
 	watch watch
+
+	called atomic.Bool // the guest is, while it polls
+	alone  bool        // there is one processor for all goroutines
 }
+
+// looks is how many times a guest that polls looks at the socket between two looks at
+// the clock.
+const looks = 8
 
 // newTurn makes a turn for the one socket that Recv reads itself, if it is of
 // the kind and there is no order; nil leaves it to the reader.
@@ -41,7 +50,7 @@ func (s *Session) newTurn(r *reader) *turn {
 		return nil // closing the socket closes the one that was made
 	}
 	r.single, r.sparse = true, true // until more is known
-	return &turn{r: r, guest: guest}
+	return &turn{r: r, guest: guest, alone: runtime.GOMAXPROCS(0) == 1}
 }
 
 // lead makes r's socket the one that Recv reads; the caller holds the lock.
@@ -52,7 +61,7 @@ func (x *receiver) lead(r *reader) {
 	old := x.turn
 	x.turn = r.turn
 	if old != nil {
-		old.guest.Wake() // who waits there may wait here
+		old.call() // who waits there may wait here
 	}
 }
 
@@ -63,7 +72,14 @@ func (t *turn) take() bool {
 	}
 	t.r.own.Unset()
 	t.lent, t.aside = true, false
+	t.called.Store(false)
 	return true
+}
+
+// call has the guest look elsewhere.
+func (t *turn) call() {
+	t.called.Store(true)
+	t.guest.Wake()
 }
 
 // leave ends a guest's turn.
@@ -154,6 +170,9 @@ func (t *turn) pull(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return t.read()
 	}
+	if n, err := t.poll(ctx); n > 0 || err != nil || t.called.Load() {
+		return err
+	}
 	t.watch.begin(ctx, t.guest)
 	rung, err := t.guest.Wait(true)
 	t.watch.pause()
@@ -165,6 +184,11 @@ func (t *turn) pull(ctx context.Context) error {
 
 // read is a guest's reading.
 func (t *turn) read() error {
+	_, err := t.look()
+	return err
+}
+
+func (t *turn) look() (int, error) {
 	r := t.r
 	r.offer()
 	n, err := r.turns.ReadNow(r.ds)
@@ -174,7 +198,30 @@ func (t *turn) read() error {
 	if n > 0 {
 		r.work(time.Now(), n) // who reads one packet at a time rests at the bell
 	}
-	return err
+	return n, err
+}
+
+// poll looks again and again, as long as Config.BusyPoll says: until something was
+// there, or Recv is wanted elsewhere.
+func (t *turn) poll(ctx context.Context) (n int, err error) {
+	d := t.r.s.c.BusyPoll
+	if d <= 0 {
+		return 0, nil
+	}
+	for began := time.Now(); ; {
+		for range looks {
+			if n, err = t.look(); n > 0 || err != nil || t.called.Load() {
+				return n, err
+			}
+			yield()
+		}
+		if ctx.Err() != nil || time.Since(began) >= d {
+			return 0, nil
+		}
+		if t.alone {
+			runtime.Gosched() // elsewhere it only has another thread wake, and look for work
+		}
+	}
 }
 
 // watch has a done ctx ring for who waits at a bell. To say so costs more than

@@ -40,6 +40,7 @@ func newOnLo(t testing.TB, class flow.Class, change ...func(send, recv *Config))
 	a, b := c, c
 	a.Self, a.Sealer, a.Unicast = 1, &clearSealer{self: 1}, unicast()
 	b.Self, b.Sealer, b.Unicast, b.Group, b.ReceiveOnly = 2, &clearSealer{self: 2}, unicast(), h.open(t), true
+	a.BusyPoll, b.BusyPoll = busyPoll, busyPoll
 	addrA, addrB := a.Unicast.LocalAddr(), b.Unicast.LocalAddr()
 	for _, f := range change {
 		f(&a, &b)
@@ -49,7 +50,7 @@ func newOnLo(t testing.TB, class flow.Class, change ...func(send, recv *Config))
 		if err != nil {
 			t.Fatal(err)
 		}
-		giveUp := time.AfterFunc(20*time.Second, func() { s.Close() }) // what hangs fails
+		giveUp := time.AfterFunc(20*time.Second, func() { t.Error("it hangs"); s.Close() })
 		t.Cleanup(func() { giveUp.Stop(); s.Close() })
 		return s
 	}
