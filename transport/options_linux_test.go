@@ -7,10 +7,12 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -74,6 +76,19 @@ func TestOptions_AreWhatTheKernelHas(t *testing.T) {
 		if _, err := (Kernel{}).OpenUnicast(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), o); CodeOf(err) != WSAEINVAL {
 			t.Errorf("%+v: %v; want WSAEINVAL", o, err)
 		}
+	}
+}
+
+// Without CAP_NET_ADMIN the kernel grants none beyond net.core.busy_read, and that is said.
+func TestOptions_BusyPollIsGrantedOrSaid(t *testing.T) {
+	pc, err := Kernel{}.OpenUnicast(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), SocketOptions{BusyPoll: 50 * time.Microsecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	said := slices.ContainsFunc(pc.Info().Warnings, func(w string) bool { return strings.Contains(w, "SO_BUSY_POLL") })
+	if got := pc.(*batchConn).option(t, unix.SOL_SOCKET, unix.SO_BUSY_POLL); (got == 50) == said {
+		t.Errorf("SO_BUSY_POLL is %d; warnings: %q", got, pc.Info().Warnings)
 	}
 }
 

@@ -13,7 +13,8 @@
 //	no offload   sendmmsg and recvmmsg of 64, unpaced; what came
 //
 // and the rows best effort clear, reliable clear, reliable encrypted (Group) and, as
-// by default, reliable Signed. A message fills a packet. Package kernel says
+// by default, reliable Signed. Messages are of 8 KiB (-message), as in bench/curve and
+// bench/compare, and counted by the full packets that they fill. Package kernel says
 // what the raw sides do, package stream what the others do and what clear is.
 // The ratio, packets a second at the slowest receiver, is taken within the round;
 // the bound is for the median of the rounds. So is what protection costs: bytes of
@@ -39,9 +40,11 @@ type settings struct {
 	Rounds int
 	For    time.Duration
 	Leaves stage.Numbers
-	Only   string
-	Check  bool
-	out    string
+	// Message is the bytes of a message; 0: as many as fill a packet.
+	Message int
+	Only    string
+	Check   bool
+	out     string
 }
 
 // work is a side of a run.
@@ -74,14 +77,15 @@ func parse(args []string) (s settings, err error) {
 	f.IntVar(&s.Rounds, "rounds", 5, "interleaved rounds")
 	f.DurationVar(&s.For, "for", 2*time.Second, "length of each run")
 	f.Var(&s.Leaves, "leaves", "`numbers` of receivers")
+	f.IntVar(&s.Message, "message", 8<<10, "`bytes` of a message; 0: as many as fill a packet")
 	f.StringVar(&s.Only, "only", "", "`words` of which a row's name must have one, with commas, such as clear,signed")
 	f.BoolVar(&s.Check, "check", false, "exit with 1 when a bound is broken")
 	f.StringVar(&s.out, "out", "bench/results", "`folder` for limit.json and limit.txt")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
-	if f.NArg() > 0 || s.Rounds < 1 || s.For < 10*time.Millisecond || s.For > time.Minute {
-		return s, fmt.Errorf("at least one round of 10 ms to a minute, and no arguments but flags")
+	if f.NArg() > 0 || s.Rounds < 1 || s.For < 10*time.Millisecond || s.For > time.Minute || s.Message < 0 || s.Message > 64<<10 {
+		return s, fmt.Errorf("at least one round of 10 ms to a minute, messages of at most 64 KiB, and no arguments but flags")
 	}
 	if len(s.rows()) == 0 {
 		return s, fmt.Errorf("no row has one of %q in its name", s.Only)

@@ -155,11 +155,11 @@ func (r *report) turn(x *lab, round int, b *base) error {
 	}
 	for k := range rows {
 		w := rows[(k+round-1)%len(rows)]
-		spec := stream.Spec{Level: w.Level, Class: w.Class, For: x.length, Leaves: w.Leaves, Offload: w.Offload}
+		spec := stream.Spec{Level: w.Level, Class: w.Class, Message: r.Settings.Message, For: x.length, Leaves: w.Leaves, Offload: w.Offload}
 		result, err := stream.Run(x.root, x.leaves, spec, w.label(), func(h *netlab.Host, limit time.Duration, s stream.Side) (*stage.Side, error) {
 			return stage.Start(h, limit, work{Stream: &s})
 		})
-		done := run{Round: round, Raw: raw.Result.Rate, Result: result}
+		done := run{Round: round, Raw: raw.Result.Rate, Result: result.InPackets(spec)}
 		if err != nil { // it counts as 0, and the other rows go on
 			done.Failed, done.Result = err.Error(), stream.Result{}
 		}

@@ -101,12 +101,12 @@ const mebi128 = 128 << 20
 
 func (r *report) table() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `Packets of %d B, one message each, for %v; packets a second at the slowest receiver; medians of %d interleaved rounds.
+	fmt.Fprintf(&b, `Packets of %d B, %s, for %v; packets a second at the slowest receiver; medians of %d interleaved rounds.
 x raw is to the raw limit of the same round: with offload UDP_SEGMENT and UDP_GRO at the highest rate without loss (0.1 %%),
 without sendmmsg and recvmmsg, unpaced. x clear is bytes of messages, to "%s" of the same round.
 Clear is a session without protection (InsecurePlaintextForTesting). Group is AES-256-GCM, signed the default.
 %s.
-`, kernel.Size, r.Settings.For, r.Settings.Rounds, reliableClear, r.Machine)
+`, kernel.Size, r.Settings.messages(), r.Settings.For, r.Settings.Rounds, reliableClear, r.Machine)
 	for _, base := range r.Bases {
 		raw := stage.Medians(base.Runs, func(x rawRun) float64 { return x.Result.Rate })
 		fmt.Fprintf(&b, "\n%-22s %11s %7s %16s %7s %6s %8s %7s %6s %8s %12s %12s %8s\n", fmt.Sprintf("to %d, %s", base.Leaves, devices(base.Offload)),
@@ -134,6 +134,13 @@ Clear is a session without protection (InsecurePlaintextForTesting). Group is AE
 		}
 	}
 	return b.Bytes()
+}
+
+func (s settings) messages() string {
+	if s.Message == 0 {
+		return "a message each"
+	}
+	return fmt.Sprintf("messages of %d B", s.Message)
 }
 
 // state is a bound and whether it holds.

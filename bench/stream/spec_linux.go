@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,6 +130,20 @@ func (r *Result) judge() {
 		}
 		r.MissShare = max(r.MissShare, float64(g.Missed)/float64(max(1, g.Missed+g.Messages)))
 	}
+}
+
+// InPackets counts the packets that the messages fill in place of the messages.
+func (r Result) InPackets(s Spec) Result {
+	share := float64(s.message()) / float64(s.Full())
+	count := func(n *uint64) { *n = uint64(float64(*n) * share) }
+	r.Rate *= share
+	count(&r.Sent.Messages)
+	r.Got = slices.Clone(r.Got)
+	for i := range r.Got {
+		count(&r.Got[i].Messages)
+		count(&r.Got[i].Missed)
+	}
+	return r
 }
 
 // RootCPU is the root's processor seconds for a message that it sent, LeafCPU
