@@ -69,10 +69,10 @@ const (
 )
 
 const (
-	lanFirst    = 12_500_000.0          // 100 Mbit/s
+	lanFirst    = 25_000_000.0          // 200 Mbit/s
 	lanFloor    = 125_000.0             // 1 Mbit/s
 	lanInterval = 10 * time.Millisecond // between doublings of the start
-	lanHeard    = 2 * time.Millisecond  // the same, where reports come as fast
+	lanHeard    = 1 * time.Millisecond  // the same, where reports come as fast
 	lanUnheard  = 3                     // doublings that need no report
 	lanLeast    = 5 * time.Second
 	lanPause    = 200 * time.Millisecond

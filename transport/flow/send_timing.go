@@ -4,7 +4,7 @@ import "time"
 
 const (
 	beatLoad    = 20 * time.Millisecond
-	beatStart   = 2 * time.Millisecond // while the rate law knows nothing yet
+	beatStart   = 1 * time.Millisecond // while the rate law knows nothing yet
 	beatFirst   = 5 * time.Millisecond
 	beatWaiting = 100 * time.Millisecond // at most this between beats while something is owed
 	beatIdle    = time.Second
