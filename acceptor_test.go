@@ -93,7 +93,7 @@ func TestR174_AnAcceptorThatReturnsMore(t *testing.T) {
 			}
 			a.ch.Write(control.Welcome{
 				ID: 2, Epoch: 1, State: []byte("state"), Session: [16]byte{1}, Root: netip.MustParseAddrPort("10.0.0.1:9000"), Callee: []byte("five!"),
-				Params: control.Params{Suite: 1, Level: 2, Group: netip.MustParseAddrPort("239.192.7.1:7000"), MTU: 1500, Symbol: 1392, MaxMessage: 1 << 20, Window: 8 << 20, Streams: []uint8{0}},
+				Params: control.Params{Suite: 1, Level: 2, Group: netip.MustParseAddrPort("239.192.7.1:7000"), MTU: 1500, Symbol: 1408, MaxMessage: 1 << 20, Window: 8 << 20, Streams: []uint8{0}},
 			}.Append(nil))
 			a.closed(control.TypeBye)
 		})

@@ -67,7 +67,7 @@ func (h *hall) member(id uint32, hears bool) *station {
 		h.b.Fatal(err)
 	}
 	c := session.Config{
-		Self: id, Sealer: ring, GroupAddr: h.group.Addr, Symbol: flow.SymbolSize(1500, ring.Overhead()),
+		Self: id, Sealer: ring, GroupAddr: h.group.Addr, Symbol: flow.SymbolSize(1500, ring.Overhead(), false),
 		Streams: []flow.Class{h.class}, ReceiveOnly: hears,
 	}
 	if c.Unicast, err = n.OpenUnicast(ctx, netip.MustParseAddrPort("127.0.0.1:0"), h.o); err != nil {

@@ -85,6 +85,7 @@ edges: count 1, each stream 2, next sequence 8, next message 8`),
 	frameOf("params", func() Params {
 		p := sampleParams()
 		p.Group, p.Source = netip.MustParseAddrPort("[ff35::7:1]:7000"), netip.MustParseAddr("2001:db8::1")
+		p.Symbol = 1392
 		p.Plane = 1
 		p.Streams, p.Latency, p.Ordered = []uint8{0, 1, 2}, 120, true
 		p.Second = netip.MustParseAddrPort("[ff35::7:2]:7002")

@@ -308,7 +308,7 @@ func wantTypes(t *testing.T, what string, got []Type, want ...Type) {
 
 func sampleParams() Params {
 	return Params{
-		Suite: 1, Level: 3, Group: netip.MustParseAddrPort("239.192.7.1:7000"), MTU: 1500, Symbol: 1392,
+		Suite: 1, Level: 3, Group: netip.MustParseAddrPort("239.192.7.1:7000"), MTU: 1500, Symbol: 1408,
 		MaxMessage: 1 << 20, Window: 8 << 20, Streams: []uint8{0, 1}, Name: "prices",
 	}
 }

@@ -46,7 +46,7 @@ func (c Config) charter(g transport.Group, i transport.Interface) (control.Chart
 	mtu := c.mtuFor(i)
 	p := control.Params{
 		Suite: uint8(suite), Plane: planeNonrooted, Level: levelGroup, Group: g.Addr, Source: g.Source, MTU: uint16(mtu),
-		Symbol:     uint16(flow.SymbolSize(mtu, suite.Overhead())),
+		Symbol:     uint16(flow.SymbolSize(mtu, suite.Overhead(), g.Addr.Addr().Is6())),
 		MaxMessage: uint32(c.MaxMessage), Window: uint32(c.Window), Name: c.Name, Ordered: c.Ordered,
 	}
 	if c.Plane == RootedData {
@@ -90,7 +90,7 @@ func usable(c control.Charter, g transport.Group, role Role) error {
 		return fail("in a session with a total order all members send and receive: any of them may have to tell the order")
 	case orderNeeds(p.Ordered, p.Plane == planeRooted, classes(p.Streams), int(p.MaxMessage)) != "":
 		return fail("a total order takes %s", orderNeeds(p.Ordered, p.Plane == planeRooted, classes(p.Streams), int(p.MaxMessage)))
-	case int(p.Symbol) != flow.SymbolSize(int(p.MTU), crypto.Suite(p.Suite).Overhead()):
+	case int(p.Symbol) != flow.SymbolSize(int(p.MTU), crypto.Suite(p.Suite).Overhead(), p.Group.Addr().Is6()):
 		return fail("a symbol of %d bytes does not fit packets of %d", p.Symbol, p.MTU)
 	}
 	return nil

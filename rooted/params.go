@@ -36,7 +36,7 @@ func (c Config) parameters(g transport.Group, i transport.Interface, suite crypt
 	p := control.Params{
 		Suite: uint8(suite), Plane: uint8(c.Data), Level: uint8(c.Source),
 		Group: g.Addr, Source: g.Source, MTU: uint16(mtu),
-		Symbol:     uint16(flow.SymbolSize(mtu, suite.Overhead())),
+		Symbol:     uint16(flow.SymbolSize(mtu, suite.Overhead(), g.Addr.Addr().Is6())),
 		MaxMessage: uint32(c.MaxMessage), Window: uint32(c.Window), Name: c.Name, Second: c.Second.Addr, Ordered: c.Ordered,
 	}
 	for _, class := range c.Streams {
@@ -75,7 +75,7 @@ func usable(p control.Params, w *control.Welcome, least SourceLevel) error {
 	if err := (transport.Group{Addr: p.Group, Source: p.Source}).Check(); err != nil {
 		return err
 	}
-	if int(p.Symbol) != flow.SymbolSize(int(p.MTU), crypto.Suite(p.Suite).Overhead()) {
+	if int(p.Symbol) != flow.SymbolSize(int(p.MTU), crypto.Suite(p.Suite).Overhead(), p.Group.Addr().Is6()) {
 		return fail(transport.WSAEPROTONOSUPPORT, "a symbol of %d bytes does not fit packets of %d", p.Symbol, p.MTU)
 	}
 	if why := whyNoOrder(p); why != "" {

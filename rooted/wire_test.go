@@ -27,7 +27,7 @@ func TestWire_IsWhatAMessageTakes(t *testing.T) {
 				r.root.Flush()
 				time.Sleep(2 * time.Second)
 				after := r.root.s.Stats()
-				took := int(after.BytesSent-before.BytesSent) + 48*int(after.PacketsSent-before.PacketsSent)
+				took := int(after.BytesSent-before.BytesSent) + 28*int(after.PacketsSent-before.PacketsSent)
 				said, packets := r.root.Wire(n)
 				proofs := int(after.Manifests - before.Manifests)
 				if level == Group && proofs != 0 || level == Signed && proofs == 0 {

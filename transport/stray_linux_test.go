@@ -73,7 +73,7 @@ func newYard(t *testing.T, port uint16) *yard {
 	group, err := leaf.Network().OpenGroup(ctx, y.group, transport.SocketOptions{})
 	y.must(err)
 	y.s, err = session.New(session.Config{Self: 2, Sealer: y.watch, Unicast: unicast, Group: group, GroupAddr: y.group.Addr, Hub: 1, To: 1,
-		Symbol: flow.SymbolSize(1500, 40), Streams: []flow.Class{flow.Reliable}})
+		Symbol: flow.SymbolSize(1500, 40, false), Streams: []flow.Class{flow.Reliable}})
 	y.must(err)
 	t.Cleanup(func() { y.s.Close() })
 	return y

@@ -169,7 +169,7 @@ func (r *report) measure() error {
 	for round := 1; round <= r.Settings.Rounds; round++ {
 		for k := range r.Rows {
 			w := &r.Rows[(k+round-1)%len(r.Rows)]
-			spec := stream.Spec{Level: w.Level, Class: flow.Reliable, Message: w.Message, Packet: 1448, For: r.Settings.For, Leaves: len(leaves), Offload: w.Offload}
+			spec := stream.Spec{Level: w.Level, Class: flow.Reliable, Message: w.Message, Packet: 1472, For: r.Settings.For, Leaves: len(leaves), Offload: w.Offload}
 			label := strings.NewReplacer(", ", "-", " ", "-").Replace("rate-" + w.Name)
 			x, err := stream.Run(lab.Host("root"), leaves, spec, label, start)
 			done := run{Result: x}

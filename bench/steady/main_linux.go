@@ -41,7 +41,7 @@ const (
 
 const (
 	mebi128 = 128 << 20
-	packet  = 1452 // what an Ethernet's MTU has room for, after IPv6 and UDP
+	packet  = 1472 // what an Ethernet's MTU has room for, after IPv4 and UDP
 )
 
 // settings are the flags.

@@ -51,7 +51,7 @@ const (
 	headerSize    = 24 // crypto's
 	tagSize       = 16 // of AES-GCM
 	defaultPacket = 1400
-	spared        = 48 // bytes of IPv6 and UDP header, which every MTU has room for
+	spared        = 28 // bytes of IPv4 and UDP header
 	lengthSize    = 2  // of a message that fills a packet
 	symbolHead    = 8
 )
@@ -73,7 +73,7 @@ func (s Spec) overhead() int {
 
 // Full is the bytes of a message that fills a packet.
 func (s Spec) Full() int {
-	return flow.SymbolSize(s.packet()+spared, s.overhead()) - symbolHead - lengthSize
+	return flow.SymbolSize(s.packet()+spared, s.overhead(), false) - symbolHead - lengthSize
 }
 
 func (s Spec) message() int {

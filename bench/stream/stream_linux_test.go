@@ -62,7 +62,7 @@ func TestSpec_AFullMessageIsAPacket(t *testing.T) {
 	lab := netlab.New(t, netlab.Options{Hosts: []string{"a", "b"}})
 	for _, level := range []Level{Clear, Group, Signed} {
 		s := Spec{Level: level, Class: flow.BestEffort, For: 50 * time.Millisecond, Leaves: 1, Offload: true}
-		if size := flow.SymbolSize(s.packet()+spared, s.overhead()) + flow.HeadSize + s.overhead(); size != 1400 {
+		if size := flow.SymbolSize(s.packet()+spared, s.overhead(), false) + flow.HeadSize + s.overhead(); size != 1400 {
 			t.Errorf("%s: packets of %d bytes", level, size)
 		}
 		r, err := Run(lab.Host("a"), []*netlab.Host{lab.Host("b")}, s, "", start)

@@ -183,9 +183,11 @@ func TestFrames_BrokenOnesAreRefused(t *testing.T) {
 }
 
 func TestSymbolSize_FillsThePacket(t *testing.T) {
-	for _, c := range []struct{ mtu, overhead, want int }{{1500, 40, 1392}, {1500, 52, 1376}, {9000, 40, 8896}, {576, 40, 464}, {60, 40, 0}} {
-		if got := SymbolSize(c.mtu, c.overhead); got != c.want {
-			t.Errorf("MTU %d, overhead %d: %d, want %d", c.mtu, c.overhead, got, c.want)
+	for _, c := range []struct{ mtu, overhead, ip4, ip6 int }{
+		{1500, 40, 1408, 1392}, {1500, 52, 1392, 1376}, {9000, 40, 8912, 8896}, {576, 40, 480, 464}, {60, 40, 0, 0},
+	} {
+		if ip4, ip6 := SymbolSize(c.mtu, c.overhead, false), SymbolSize(c.mtu, c.overhead, true); ip4 != c.ip4 || ip6 != c.ip6 {
+			t.Errorf("MTU %d, overhead %d: %d and %d, want %d and %d", c.mtu, c.overhead, ip4, ip6, c.ip4, c.ip6)
 		}
 	}
 }

@@ -96,10 +96,13 @@ type Edge struct {
 }
 
 // SymbolSize is the symbol that fills a packet of the given MTU when sealing
-// adds overhead bytes: 48 bytes are left for IPv6 and UDP so that one session
-// serves both families, and the result is a multiple of 16.
-func SymbolSize(mtu, overhead int) int {
-	return max(0, (mtu-48-overhead-HeadSize)/16*16)
+// adds overhead bytes, and the group is of IPv6 or not: a multiple of 16.
+func SymbolSize(mtu, overhead int, ip6 bool) int {
+	headers := 20 + 8 // IPv4, UDP
+	if ip6 {
+		headers = 40 + 8
+	}
+	return max(0, (mtu-headers-overhead-HeadSize)/16*16)
 }
 
 // Frame types, the first byte of every frame. 7 is kept free for ORDER, which is

@@ -109,6 +109,9 @@ func (s *Sender) Poll(now time.Time, b *Batch) bool {
 	return data && s.pollData(t, b, room)
 }
 
+// MostOfBatch is how many packets one batch takes where no rate makes it smaller.
+func (s *Sender) MostOfBatch() int { return s.most }
+
 // Due is how many packets Poll could hand out now.
 func (s *Sender) Due(now time.Time) int {
 	t := s.now(now)

@@ -115,7 +115,7 @@ func (b *deskBell) Wait(set bool) (bool, error) {
 func atDesk(t *testing.T) (*Session, *desk) {
 	t.Helper()
 	d := &desk{}
-	s, err := New(Config{Self: 1, Sealer: &clearSealer{self: 1}, Streams: []flow.Class{flow.Reliable}, Symbol: flow.SymbolSize(1500, 40),
+	s, err := New(Config{Self: 1, Sealer: &clearSealer{self: 1}, Streams: []flow.Class{flow.Reliable}, Symbol: flow.SymbolSize(1500, 40, false),
 		GroupAddr: netip.MustParseAddrPort("239.194.1.1:9"), Unicast: unicastOnLo(t, d)})
 	if err != nil {
 		t.Fatal(err)

@@ -62,7 +62,7 @@ func (r *ring) open(id uint32) *ringMember {
 		r.Fatal(err)
 	}
 	m := &ringMember{id: id}
-	c := Config{Self: id, Sealer: &clearSealer{self: id}, Unicast: u, Group: g, GroupAddr: group.Addr, Symbol: flow.SymbolSize(1500, 40),
+	c := Config{Self: id, Sealer: &clearSealer{self: id}, Unicast: u, Group: g, GroupAddr: group.Addr, Symbol: flow.SymbolSize(1500, 40, false),
 		Streams: []flow.Class{flow.Reliable}, Sequencer: 1}
 	c.View = func(member uint32, in bool, at uint64) { m.views = append(m.views, fmt.Sprint(member, in, at)) }
 	if r.change != nil {

@@ -152,7 +152,7 @@ func TestOrder_DrainEndsThoughOthersTalkOn(t *testing.T) {
 func TestOrder_MarksComeWhilePlacesAreGiven(t *testing.T) {
 	q := newSequencer(1, 1, 400)
 	now := time.Now()
-	f, err := flow.NewSender(flow.SenderConfig{Self: 1, Symbol: flow.SymbolSize(1500, 40), Streams: make([]flow.Class, 2), Start: now})
+	f, err := flow.NewSender(flow.SenderConfig{Self: 1, Symbol: flow.SymbolSize(1500, 40, false), Streams: make([]flow.Class, 2), Start: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func pairOf(t testing.TB, merge bool, c Config, change ...func(recv *Config)) (s
 	group := netip.MustParseAddrPort("239.192.9.9:9")
 	a, b, g := newPipe(false), newPipe(false), newPipe(merge)
 	a.to, b.to = []*pipe{g}, []*pipe{a}
-	c.GroupAddr, c.Symbol = group, flow.SymbolSize(1500, 40)
+	c.GroupAddr, c.Symbol = group, flow.SymbolSize(1500, 40, false)
 	open := func(c Config) *Session {
 		s, err := New(c)
 		if err != nil {

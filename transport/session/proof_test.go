@@ -208,7 +208,7 @@ func TestProof_NothingIsAllocatedPerPacket(t *testing.T) {
 	}
 	for _, merge := range []bool{true, false} {
 		send, recv, g, _ := signedPair(t, merge, flow.Reliable)
-		ctx, p, q := context.Background(), make([]byte, 1382), make([]byte, 4096)
+		ctx, p, q := context.Background(), make([]byte, 1398), make([]byte, 4096)
 		const messages = 256
 		round := func() {
 			for range messages {
@@ -238,7 +238,7 @@ func TestProof_NothingIsAllocatedPerPacket(t *testing.T) {
 // What leaves together is hashed in sixteens, each frame once and into its place.
 func TestProof_FramesAreHashedSixteenAtOnce(t *testing.T) {
 	send, _, _, _ := signedPair(t, true, flow.Reliable)
-	if err := send.Send(t.Context(), 0, make([]byte, 1382)); err != nil {
+	if err := send.Send(t.Context(), 0, make([]byte, 1398)); err != nil {
 		t.Fatal(err)
 	}
 	send.tx.mu.Lock()
@@ -283,7 +283,7 @@ func TestProof_QuestionsAreAnsweredAndBounded(t *testing.T) {
 		defer send.Close()
 		ctx, q := t.Context(), make([]byte, 4096)
 		for range 4 {
-			if err := send.Send(ctx, 0, make([]byte, 1382)); err != nil {
+			if err := send.Send(ctx, 0, make([]byte, 1398)); err != nil {
 				t.Fatal(err)
 			}
 		}

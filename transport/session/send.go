@@ -174,7 +174,7 @@ func (t *transmitter) leave(n int) {
 		return
 	}
 	t.gathered = 0
-	if t.sender.Due(t.now) >= flow.MaxSegments {
+	if t.sender.Due(t.now) >= t.sender.MostOfBatch() {
 		t.filled++
 		t.push(t.tick())
 		t.left = t.tick()

@@ -23,9 +23,9 @@ func TestNothingIsAllocatedPerPacket(t *testing.T) {
 		class flow.Class
 		size  int
 	}{
-		{"reliable, merged reads", true, flow.Reliable, 1382},
-		{"reliable, single reads", false, flow.Reliable, 1382},
-		{"best effort, merged reads", true, flow.BestEffort, 1382},
+		{"reliable, merged reads", true, flow.Reliable, 1398},
+		{"reliable, single reads", false, flow.Reliable, 1398},
+		{"best effort, merged reads", true, flow.BestEffort, 1398},
 		{"small messages", true, flow.Reliable, 64},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -36,7 +36,7 @@ func newOnLo(t testing.TB, class flow.Class, change ...func(send, recv *Config))
 		}
 		return c
 	}
-	c := Config{GroupAddr: h.group.Addr, Symbol: flow.SymbolSize(1500, 40), Streams: []flow.Class{class}}
+	c := Config{GroupAddr: h.group.Addr, Symbol: flow.SymbolSize(1500, 40, false), Streams: []flow.Class{class}}
 	a, b := c, c
 	a.Self, a.Sealer, a.Unicast = 1, &clearSealer{self: 1}, unicast()
 	b.Self, b.Sealer, b.Unicast, b.Group, b.ReceiveOnly = 2, &clearSealer{self: 2}, unicast(), h.open(t), true
