@@ -76,12 +76,13 @@ func TestN1_WhoLiesAboutItsAddressGetsAThirdSentThereAtMost(t *testing.T) {
 func TestN2_StrangersCostNoStateAndLittleWork(t *testing.T) {
 	inRoom(t, 22, lan, func(r *room) {
 		ps := r.joinAll(2, nil)
+		at := ps[0].LocalAddr()
 		var open []byte // the first OPEN of one that was let in, with its token
 		var mu sync.Mutex
 		r.net.Tap(func(p simnet.Packet) {
 			mu.Lock()
 			defer mu.Unlock()
-			if p.Dst == ps[0].LocalAddr() && p.B[0] == 22 && open == nil {
+			if p.Dst == at && p.B[0] == 22 && open == nil {
 				open = bytes.Clone(p.B)
 			}
 		})

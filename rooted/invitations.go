@@ -58,19 +58,20 @@ func (q *invitations) add(i *invitation) bool {
 	return true
 }
 
-// take gives the first one to an Accept; nil: there is none.
-func (q *invitations) take() *invitation {
+// take gives the first one to an Accept, and how it went away if it has; nil: there
+// is none.
+func (q *invitations) take() (*invitation, transport.Code) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.queue) == 0 {
-		return nil
+		return nil, 0
 	}
 	i := q.queue[0]
 	q.queue = slices.Delete(q.queue, 0, 1)
 	if len(q.queue) > 0 {
 		ring(q.bell)
 	}
-	return i
+	return i, i.gone
 }
 
 // putBack gives a deferred one its place back, unless nobody waits for it any

@@ -134,9 +134,9 @@ func (l *LeafListener) AcceptWith(ctx context.Context, o AcceptOptions) (*Leaf, 
 		if l.ctx.Err() != nil {
 			return nil, errOver("accept invitation")
 		}
-		if i := l.waiting.take(); i != nil {
-			if i.gone != 0 {
-				return nil, errGone(i.gone)
+		if i, gone := l.waiting.take(); i != nil {
+			if gone != 0 {
+				return nil, errGone(gone)
 			}
 			return l.decide(ctx, i, o.Condition)
 		}
