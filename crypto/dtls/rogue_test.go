@@ -117,12 +117,12 @@ func (r *rogue) Read(b []byte) (int, error) {
 
 func (r *rogue) Write(records []byte) (int, error) {
 	r.mu.Lock()
-	v := envelope{kind: kindOpen, id: r.id, token: r.token, records: records}
+	v, to := envelope{kind: kindOpen, id: r.id, token: r.token, records: records}, r.to
 	r.mu.Unlock()
 	if r.acceptor {
 		v.kind = kindCarry
 	}
-	r.l.send(v.append(nil), r.at, r.to)
+	r.l.send(v.append(nil), r.at, to)
 	return len(records), nil
 }
 

@@ -72,10 +72,8 @@ func TestNewsOfKeysComesUnreadAndCountsAsHeard(t *testing.T) {
 func TestWhatIsSentBeforeTheFirstKeyWaitsForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := new(bytes.Buffer)
-		send, recv := pairOf(t, true, Config{Streams: []flow.Class{flow.Reliable}, Keyless: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
-		send.tx.mu.Lock()
-		send.c.Sealer = &barred{Sealer: send.c.Sealer}
-		send.tx.mu.Unlock()
+		barred := &barred{Sealer: &clearSealer{self: 1}}
+		send, recv := pairOf(t, true, Config{Streams: []flow.Class{flow.Reliable}, Sealer: barred, Keyless: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
 		ctx, p := context.Background(), make([]byte, 100)
 		for i, text := range []string{"before", "still before"} {
 			if err := send.Send(ctx, 0, []byte(text)); err != nil {
@@ -83,7 +81,6 @@ func TestWhatIsSentBeforeTheFirstKeyWaitsForIt(t *testing.T) {
 			}
 			time.Sleep(3 * time.Second)
 		}
-		barred := send.c.Sealer.(*barred)
 		if err := send.Cut(func() error { return errors.New("not yet") }); err == nil || barred.asked.Load() {
 			t.Errorf("%v; it was asked to seal: %v", err, barred.asked.Load())
 		}

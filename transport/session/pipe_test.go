@@ -142,7 +142,7 @@ func pair(t testing.TB, merge bool, class flow.Class, change ...func(recv *Confi
 	return pairOf(t, merge, Config{Streams: []flow.Class{class}}, change...)
 }
 
-// pairOf is a pair in a session of that kind.
+// pairOf is a pair in a session of that kind; a Sealer is the sender's.
 func pairOf(t testing.TB, merge bool, c Config, change ...func(recv *Config)) (send, recv *Session) {
 	group := netip.MustParseAddrPort("239.192.9.9:9")
 	a, b, g := newPipe(false), newPipe(false), newPipe(merge)
@@ -157,7 +157,9 @@ func pairOf(t testing.TB, merge bool, c Config, change ...func(recv *Config)) (s
 		return s
 	}
 	ca, cb := c, c
-	ca.Self, ca.Unicast, ca.Sealer = 1, a, &clearSealer{self: 1}
+	if ca.Self, ca.Unicast = 1, a; ca.Sealer == nil {
+		ca.Sealer = &clearSealer{self: 1}
+	}
 	cb.Self, cb.Unicast, cb.Sealer, cb.Group, cb.ReceiveOnly = 2, b, &clearSealer{self: 2}, g, true
 	for _, f := range change {
 		f(&cb)
