@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,7 @@ func TestCompare_SmallOneIsCompleteWithLoss(t *testing.T) {
 
 func small(t *testing.T, cells int, args ...string) {
 	out := filepath.Join(t.TempDir(), "results")
+	before := folders(t) // of a run that was killed
 	if err := compare(append(args, "-size", "2MB", "-rounds", "1", "-leaves", "1", "-rates", "200", "-out", out)); err != nil {
 		t.Fatal(err)
 	}
@@ -88,9 +90,18 @@ func small(t *testing.T, cells int, args ...string) {
 			t.Error(name, err)
 		}
 	}
-	if left, err := filepath.Glob("/dev/shm/joinleaf-compare-*"); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+	if after := folders(t); !slices.Equal(before, after) {
+		t.Errorf("left behind: %v; before: %v", after, before)
 	}
+}
+
+func folders(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("/dev/shm/joinleaf-compare-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func TestFind_SaysWhatIsNotInstalled(t *testing.T) {

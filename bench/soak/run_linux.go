@@ -246,7 +246,9 @@ func (s *soak) block() (unblock func()) {
 func (s *soak) after() {
 	var p point
 	for end := time.Now().Add(patience / 3); ; time.Sleep(20 * time.Millisecond) {
-		if p = s.measure("after"); p.Goroutines <= s.baseline.Goroutines && p.Descriptors <= s.baseline.Descriptors || time.Now().After(end) {
+		p = s.measure("after")
+		settled := p.Goroutines <= s.baseline.Goroutines && p.Descriptors <= s.baseline.Descriptors && p.Heap <= s.baseline.Heap+slack
+		if settled || time.Now().After(end) {
 			break
 		}
 	}
