@@ -55,6 +55,14 @@ func (d deadlines) first() *conn {
 	return d[0]
 }
 
+// later returns the later of two times, zero meaning never.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // earlier returns the earlier of two times, zero meaning never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

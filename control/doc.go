@@ -86,6 +86,7 @@
 // before Close or Evict. Code 0 is a close in good order, which a shell words
 // as WSAEDISCON (R222). A reset, or an end without BYE, is WSAECONNRESET,
 // silence WSAECONNABORTED (R225), and before the leaf is in WSAETIMEDOUT (R63).
+// Who speaks in the data plane is not silent.
 // A frame that is malformed, unknown, too long or out of turn ends its
 // connection: counted by Fault, answered by one REFUSE or BYE. When this side
 // itself slept (a stopped process, a suspended host), the others' silence does

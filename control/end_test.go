@@ -155,6 +155,26 @@ func TestR225_DataHeardByAnotherWayIsLife(t *testing.T) {
 	s.one(Left, id)
 }
 
+func TestR225_WhatTheDataPlaneHeardIsAskedBeforeSomebodyIsCondemned(t *testing.T) {
+	spoke := make(map[uint32]time.Time)
+	s := newScene(t, RootConfig{Data: func(leaf uint32) time.Time { return spoke[leaf] }})
+	lives, dies := s.joins(), s.joins()
+	var frames uint64
+	s.leaves[lives].c.Data = func() uint64 { return frames }
+	for _, id := range []uint32{lives, dies} {
+		s.mute[id], s.deaf[id] = true, true
+	}
+	for range 12 { // later the epoch that the other one's death makes is missed
+		s.advance(time.Second)
+		spoke[lives], frames = s.now, frames+1
+	}
+	s.none(Left, lives)
+	s.leafNone(lives, Closed)
+	s.one(Left, dies)
+	s.advance(7 * time.Second)
+	s.ended(Left, lives, transport.WSAECONNABORTED, transport.WSAECONNABORTED)
+}
+
 func TestWhoSleptDoesNotBlameTheOthers(t *testing.T) {
 	s := newScene(t, RootConfig{})
 	id := s.joins()

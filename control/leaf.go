@@ -17,6 +17,9 @@ type LeafConfig struct {
 	JoinTimeout time.Duration
 	// Silence is as in RootConfig.
 	Silence time.Duration
+	// Data, which may be nil, counts what the data plane heard of the root. A root
+	// that is silent here lives as long as it speaks there.
+	Data func() uint64
 	// Seed spreads the leaves' RESYNCs in time. Any number, another at each leaf.
 	Seed uint64
 }
@@ -61,6 +64,7 @@ type Leaf struct {
 	asked  time.Time // when it last went
 	rng    *rand.Rand
 	heard  time.Time
+	data   uint64 // of LeafConfig.Data
 	beat   time.Time
 	wait   time.Time
 	last   time.Time

@@ -214,6 +214,11 @@ func (l *Leaf) Advance(now time.Time) {
 		return
 	}
 	l.wake(now)
+	if l.c.Data != nil && l.phase == member { // asked at every beat, or sooner
+		if n := l.c.Data(); n != l.data {
+			l.data, l.heard = n, now
+		}
+	}
 	past := func(t time.Time) bool { return !t.After(now) }
 	switch {
 	case !l.wait.IsZero() && past(l.wait):

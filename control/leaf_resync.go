@@ -80,10 +80,3 @@ func (l *Leaf) handleRekey(now time.Time, frame []byte) error {
 	l.event(Event{Kind: Rekeying, Epoch: k.Epoch, Rekey: &k})
 	return nil
 }
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}

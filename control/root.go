@@ -38,6 +38,10 @@ type RootConfig struct {
 	// least is 100 ms. Then it is lost with WSAECONNABORTED (R225). A fifth of
 	// it is between beats, so both sides want the same.
 	Silence time.Duration
+	// Data, which may be nil, is when the data plane last heard a leaf; zero:
+	// never. A leaf that is silent here lives if it speaks there: after an outage
+	// TCP tries again only at doubled intervals.
+	Data func(leaf uint32) time.Time
 }
 
 func (c RootConfig) withDefaults() RootConfig {

@@ -56,6 +56,9 @@ func (r *Root) next(c *conn) time.Time {
 // expire does what c is due for.
 func (r *Root) expire(now time.Time, c *conn) {
 	past := func(t time.Time) bool { return !t.After(now) }
+	if r.c.Data != nil && c.state == joined && past(c.heard.Add(r.c.Silence)) {
+		c.heard = later(c.heard, r.c.Data(c.id))
+	}
 	switch {
 	case !c.wait.IsZero() && past(c.wait):
 		r.end(now, c, ending{by: machine, code: transport.WSAETIMEDOUT, text: r.late(c)})

@@ -157,7 +157,8 @@ type Config struct {
 	Reach func()
 	// JoinTimeout bounds a join from the call to its end (R259). Zero is 60 s.
 	JoinTimeout time.Duration
-	// Silence is how long the other side may say nothing. Zero is 5 s.
+	// Silence is how long the other side may say nothing, neither on the control
+	// channel nor with the data. Zero is 5 s.
 	Silence time.Duration
 	// Logger hears of state changes. nil is silence. Its handler must not call
 	// the session that it hears of.

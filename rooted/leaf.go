@@ -84,10 +84,12 @@ type Leaf struct {
 func newLeaf(c Config, ch *crypto.Channel) *Leaf {
 	l := &Leaf{
 		c: c, log: c.Logger, link: newLink(ch), in: make(chan func(time.Time, *control.Leaf)), loop: make(chan struct{}),
-		machine: control.NewLeaf(time.Now(), control.LeafConfig{JoinTimeout: c.JoinTimeout, Silence: c.Silence, Seed: seed()}),
-		peers:   make(map[uint32]control.Peer), news: make(chan news, newsRoom),
+		peers: make(map[uint32]control.Peer), news: make(chan news, newsRoom),
 		invited: make(chan control.Invite, 1), entered: make(chan struct{}), done: make(chan struct{}),
 	}
+	l.machine = control.NewLeaf(time.Now(), control.LeafConfig{
+		JoinTimeout: c.JoinTimeout, Silence: c.Silence, Seed: seed(), Data: func() uint64 { return l.s.FramesFrom(control.RootID) },
+	})
 	l.events.init()
 	l.end.init()
 	l.inbox.init()

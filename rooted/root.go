@@ -107,7 +107,7 @@ func Listen(ctx context.Context, g transport.Group, c Config) (*Root, error) {
 		r.cancel(nil)
 		return nil, err
 	}
-	r.machine = control.NewRoot(control.RootConfig{Backlog: c.Backlog, RequestTimeout: c.JoinTimeout, Silence: c.Silence})
+	r.machine = control.NewRoot(control.RootConfig{Backlog: c.Backlog, RequestTimeout: c.JoinTimeout, Silence: c.Silence, Data: r.s.MemberHeardAt})
 	r.wg.Go(r.run)
 	r.wg.Go(r.admit)
 	r.wg.Go(r.watch)

@@ -92,6 +92,14 @@ type MemberStream struct {
 	Limit     uint64 // first one that must not be sent yet
 }
 
+// HeardAt is when a counted member spoke last; ok says that it is counted.
+func (s *Sender) HeardAt(id Member) (at time.Time, ok bool) {
+	if i, ok := s.index[id]; ok {
+		return s.c.Start.Add(s.members[i].heardAt), true
+	}
+	return time.Time{}, false
+}
+
 // Members appends the counted members to dst.
 func (s *Sender) Members(now time.Time, dst []MemberStats) []MemberStats {
 	t := s.now(now)

@@ -95,6 +95,29 @@ func (s *Session) Members() []flow.MemberStats {
 	return t.sender.Members(time.Now(), nil)
 }
 
+// MemberHeardAt is when a counted member's reports came last; zero: it is not
+// counted.
+func (s *Session) MemberHeardAt(id uint32) (at time.Time) {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.unlock()
+	if t.sender != nil {
+		at, _ = t.sender.HeardAt(id)
+	}
+	return at
+}
+
+// FramesFrom counts what came from one sender.
+func (s *Session) FramesFrom(id uint32) uint64 {
+	x := &s.rx
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.peers[id]; p != nil {
+		return p.r.Frames()
+	}
+	return 0
+}
+
 // Heard returns the receiving machine's account of one sender.
 func (s *Session) Heard(id uint32) (flow.ReceiverStats, bool) {
 	x := &s.rx

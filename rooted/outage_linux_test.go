@@ -1,0 +1,86 @@
+package rooted
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/joinleaf/joinleaf/crypto"
+	"github.com/joinleaf/joinleaf/transport"
+	"github.com/joinleaf/joinleaf/transport/netlab"
+)
+
+// After an outage TCP tries again at doubled intervals only, long after the data
+// is back.
+func TestR225_ALeafWhoseControlStandsStillLivesByItsData(t *testing.T) {
+	netlab.Require(t)
+	lab := netlab.New(t, netlab.Options{Hosts: []string{"root", "leaf"}})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	code, err := crypto.NewCode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const silence = time.Second
+	config := func(h string) Config {
+		return Config{Network: lab.Host(h).Network(), Identity: crypto.Identity{Code: code}, Interface: netlab.Device, Silence: silence}
+	}
+	rc := config("root")
+	rc.Control = netip.AddrPortFrom(lab.Host("root").Addr4(), 7001)
+	root, err := Listen(ctx, testGroup, rc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	accepted := make(chan *Member, 1)
+	go func() {
+		m, _ := root.Accept(ctx)
+		accepted <- m
+	}()
+	leaf, err := Join(ctx, root.Addr(), nil, config("leaf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leaf.Close()
+	member := <-accepted
+
+	filter := func(rules string) {
+		t.Helper()
+		c := lab.Host("leaf").Exec(ctx, "nft", "-f", "-")
+		c.Stdin = strings.NewReader(rules)
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("nft: %v: %s", err, out)
+		}
+	}
+	p := make([]byte, 64<<10)
+	filter("table inet still { chain in { type filter hook input priority 0; meta l4proto tcp drop; }; chain out { type filter hook output priority 0; meta l4proto tcp drop; }; }")
+	for i, end := 0, time.Now().Add(3*silence); time.Now().Before(end); i++ {
+		if err := root.Send(ctx, numbered(i)); err != nil {
+			t.Fatalf("send %d: %v", i, err)
+		}
+		if m, err := leaf.Recv(ctx, p); err != nil || m.Missed != 0 {
+			t.Fatalf("message %d: %+v, %v", i, m, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	filter("delete table inet still")
+	if err := leaf.Chat(ctx, []byte("here again")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := member.RecvChat(ctx, p); err != nil || string(p[:n]) != "here again" {
+		t.Fatalf("%q, %v", p[:n], err)
+	}
+	if err := lab.Partition(lab.Host("leaf")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-member.Done():
+		if err := member.Err(); transport.CodeOf(err) != transport.WSAECONNABORTED {
+			t.Error(err)
+		}
+	case <-ctx.Done():
+		t.Error("a leaf that is silent in both ways is still a member")
+	}
+}
