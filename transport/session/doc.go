@@ -19,6 +19,10 @@
 // for the mutex: they leave word, and whoever holds it does the work before
 // letting go.
 //
+// Who sends as fast as the processor allows, and has work besides the system's
+// calls that is worth it (hashes and signatures, mostly), gets a second goroutine
+// that makes them: see pipeline. At most 2 ms of calls wait for it then.
+//
 // Feedback and repairs for one member take packet numbers of the group's key where
 // members share no other. A packet's flags say how many, so that the others do not
 // count them as lost.

@@ -37,7 +37,8 @@ const (
 )
 
 // transmitter is the sending half: one mutex, held through sealing and the
-// system call, so that packets leave in the order of their numbers.
+// system call, or the hand-over to who makes it, so that packets leave in the
+// order of their numbers.
 type transmitter struct {
 	mu       sync.Mutex  // see unlock
 	due      atomic.Bool // the timer has work for whoever holds the mutex
@@ -216,8 +217,10 @@ func (t *transmitter) push(now time.Time) {
 	// The scheduler takes a goroutine that has run for 10 ms off its thread, and any
 	// other may go on with it, on another processor: with cold caches, and in the way
 	// of who receives there. Locked it goes on where it was.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if !t.s.wr.pipe.open.Load() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	for t.sender.Poll(now, &t.batch) {
 		if err := t.transmit(now); err != nil {
 			t.sender.Failed(now, &t.batch)

@@ -171,6 +171,7 @@ func New(c Config) (*Session, error) {
 func (s *Session) Close() error {
 	s.once.Do(func() {
 		close(s.done)
+		s.wr.settle()
 		s.c.Unicast.Close()
 		for _, conn := range []transport.PacketConn{s.c.SecondUnicast, s.c.SecondGroup} {
 			if conn != nil {
@@ -182,6 +183,7 @@ func (s *Session) Close() error {
 			s.rx.group.Close()
 		}
 		s.rx.mu.Unlock()
+		s.wr.pipe.end()
 		s.wake.stop() // after the sockets: a callback may be stuck in a write
 	})
 	s.wg.Wait()

@@ -11,7 +11,8 @@ import (
 type Stats struct {
 	// PacketsSent, BytesSent and Batches count what the system took: sealed
 	// packets, their bytes, the calls they took. Refused counts batches that it
-	// did not take and that were sent again.
+	// did not take: they were sent again or, where the next ones were sealed
+	// already, are lost like packets on the way.
 	PacketsSent, BytesSent, Batches, Refused uint64
 	// Manifests counts, of these packets, those that prove the others.
 	Manifests uint64
@@ -52,7 +53,7 @@ func (s *Session) Stats() Stats {
 	var st Stats
 	t := &s.tx
 	t.mu.Lock()
-	st.PacketsSent, st.BytesSent, st.Batches, st.Refused = t.counts.packets, t.counts.bytes, t.counts.batches, t.counts.failed
+	st.PacketsSent, st.BytesSent, st.Batches, st.Refused = t.counts.packets, t.counts.bytes, t.counts.batches, t.counts.failed+s.wr.pipe.lost.Load()
 	st.Manifests = t.counts.manifests
 	if t.sender != nil {
 		st.Sender = t.sender.Stats()

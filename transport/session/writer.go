@@ -16,18 +16,22 @@ const hashedOnce = 16
 // writer seals into one buffer and writes it. Data and feedback share it: the
 // socket takes one writer at a time.
 type writer struct {
-	mu  sync.Mutex
-	s   *Session
-	buf []byte
-	ds  [manifestsOnce]transport.Datagram
-	of  [hashedOnce]Symbol
+	mu   sync.Mutex // packets are sealed, and leave, one after the other
+	s    *Session
+	own  job
+	pipe pipeline
+	of   [hashedOnce]Symbol
 
-	alone uint64       // packets under the group's key that were for one member alone
-	paths [2]PathStats // of packets to the group
-	sent  atomic.Uint64
+	alone   uint64 // packets under the group's key that were for one member alone
+	pathsMu sync.Mutex
+	paths   [2]PathStats // of packets to the group
+	sent    atomic.Uint64
 }
 
-func (w *writer) init(s *Session) { w.s, w.buf = s, make([]byte, 0, 64<<10) }
+func (w *writer) init(s *Session) {
+	w.s, w.own.buf = s, make([]byte, 0, 64<<10)
+	w.pipe.init()
+}
 
 // send seals frames for one member alone, all of one length but the last, under its
 // key or the group's (0), and writes them to dst with one call. It returns the packets
@@ -42,7 +46,11 @@ func (w *writer) send(dst netip.AddrPort, key uint32, frames [][]byte) (packets,
 func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, alone bool, frames [][]byte, hashes []Hash) (packets, bytes int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buf := w.buf[:0]
+	j, err := w.next()
+	if err != nil {
+		return 0, 0, err
+	}
+	buf := j.buf[:0]
 	for i := 0; i < len(frames); i += hashedOnce {
 		fs := frames[i:min(i+hashedOnce, len(frames))]
 		if hashes != nil {
@@ -56,12 +64,8 @@ func (w *writer) sendAs(kind uint8, dst netip.AddrPort, key uint32, alone bool, 
 	if len(frames) > 1 {
 		d.Segment = w.s.c.Sealer.Overhead() + len(frames[0])
 	}
-	w.ds[0] = d
-	_, err = w.s.c.Unicast.WriteBatch(w.ds[:1])
-	if dst == w.s.c.GroupAddr {
-		err = w.both(w.ds[:1], len(frames), err)
-	}
-	if err != nil {
+	j.ds[0], j.n, j.frames, j.group = d, 1, len(frames), dst == w.s.c.GroupAddr
+	if err := w.hand(j, len(buf) > fastBytes); err != nil {
 		return 0, 0, err
 	}
 	w.sent.Add(uint64(len(frames)))
@@ -80,30 +84,38 @@ func (w *writer) hash(dst []Hash, frames [][]byte) {
 func (w *writer) sendEach(kind uint8, dst netip.AddrPort, key uint32, frames [][]byte) (packets, bytes int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buf := w.buf[:0]
+	j, err := w.next()
+	if err != nil {
+		return 0, 0, err
+	}
+	buf := j.buf[:0]
 	for i := range frames {
 		from := len(buf)
 		if buf, err = w.seal(buf, kind, key, dst != w.s.c.GroupAddr, frames[i:i+1]); err != nil {
 			return 0, 0, err
 		}
-		w.ds[i] = transport.Datagram{B: buf[from:], Addr: dst}
+		j.ds[i] = transport.Datagram{B: buf[from:], Addr: dst}
 	}
-	ds := w.ds[:len(frames)]
-	_, err = w.s.c.Unicast.WriteBatch(ds)
-	if dst == w.s.c.GroupAddr {
-		err = w.both(ds, len(frames), err)
-	}
-	w.buf = buf[:0] // it may have grown
-	if err != nil {
+	j.buf, j.n, j.frames, j.group = buf[:0], len(frames), len(frames), dst == w.s.c.GroupAddr // it may have grown
+	if err := w.hand(j, false); err != nil {
 		return 0, 0, err
 	}
 	return len(frames), len(buf), nil
 }
 
+// write hands a job to the system.
+func (w *writer) write(j *job) error {
+	_, err := w.s.c.Unicast.WriteBatch(j.ds[:j.n])
+	if j.group {
+		err = w.both(j.ds[:j.n], j.frames, err)
+	}
+	return err
+}
+
 // both sends what has gone to the group, or was refused, on the second path as
 // well. One of the two is enough.
 func (w *writer) both(ds []transport.Datagram, packets int, first error) error {
-	w.paths[0].count(packets, first)
+	w.count(0, packets, first)
 	if w.s.c.SecondUnicast == nil {
 		return first
 	}
@@ -111,23 +123,25 @@ func (w *writer) both(ds []transport.Datagram, packets int, first error) error {
 		ds[i].Addr = w.s.c.SecondAddr
 	}
 	_, second := w.s.c.SecondUnicast.WriteBatch(ds)
-	w.paths[1].count(packets, second)
+	w.count(1, packets, second)
 	if second == nil {
 		return nil
 	}
 	return first
 }
 
-func (p *PathStats) count(packets int, err error) {
-	if err != nil {
+func (w *writer) count(path, packets int, err error) {
+	w.pathsMu.Lock()
+	defer w.pathsMu.Unlock()
+	if p := &w.paths[path]; err != nil {
 		p.Refused += uint64(packets)
-		return
+	} else {
+		p.Sent += uint64(packets)
 	}
-	p.Sent += uint64(packets)
 }
 
 func (w *writer) counts() [2]PathStats {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.pathsMu.Lock()
+	defer w.pathsMu.Unlock()
 	return w.paths
 }
