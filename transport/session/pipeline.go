@@ -96,6 +96,9 @@ func (w *writer) next() (*job, error) {
 func (w *writer) hand(j *job, full bool) error {
 	p := &w.pipe
 	if !p.open.Load() {
+		if !full && p.busy == 0 {
+			return w.write(j)
+		}
 		began := time.Now()
 		err := w.write(j)
 		w.judge(began, time.Now(), full && err == nil)
