@@ -65,7 +65,7 @@ type pipeline struct {
 	over    bool      // the session is closed
 	work    sync.Cond // for the pump
 	room    sync.Cond // for the writer
-	err     error     // of a job that went wrong; the next caller is told
+	err     error     // of a job that went wrong; the writer is told and closes the pipe
 }
 
 func (p *pipeline) init() { p.work.L, p.room.L = &p.mu, &p.mu }
@@ -76,19 +76,22 @@ func (w *writer) next() (*job, error) {
 	if !p.open.Load() {
 		return &w.own, nil
 	}
+	j, err := p.free()
+	if err != nil {
+		w.closePipe() // who is refused is to know it of every call
+	}
+	return j, err
+}
+
+// free waits for a job that is, or for the word that one went wrong.
+func (p *pipeline) free() (*job, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.count >= p.depth && p.err == nil {
 		p.waits = true
 		p.room.Wait()
 	}
-	if err := p.err; err != nil {
-		if !p.over {
-			p.err = nil
-		}
-		return nil, err
-	}
-	return &p.jobs[(p.first+p.count)%pipeJobs], nil
+	return &p.jobs[(p.first+p.count)%pipeJobs], p.err
 }
 
 // hand gives a filled job to the system, or to the pump. full says that it is a
@@ -147,7 +150,7 @@ func (w *writer) judge(began, ended time.Time, full bool) {
 		return
 	}
 	p.depth = min(max(int(pipeAhead/took), 2), pipeJobs)
-	p.dry = 0
+	p.dry, p.err = 0, nil
 	if p.jobs == nil {
 		p.jobs = make([]job, pipeJobs)
 		for i := range p.jobs {

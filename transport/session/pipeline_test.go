@@ -194,6 +194,28 @@ func TestPipeline_WhatTheSystemRefusesIsCountedAndSentAgain(t *testing.T) {
 	}
 }
 
+func TestPipeline_ClosesWhenTheSystemRefuses(t *testing.T) {
+	send, _, w := piped(t, flow.BestEffort)
+	w.fail.Store(1)
+	for i := 0; send.Stats().Refused == 0; i++ {
+		if i == 1000 {
+			t.Fatal("nothing was refused")
+		}
+		if err := send.Send(t.Context(), 0, []byte("lost")); err != nil {
+			t.Fatal(err)
+		}
+		send.Flush()
+		time.Sleep(time.Millisecond)
+	}
+	if err := send.Send(t.Context(), 0, []byte("tried again")); err != nil {
+		t.Fatal(err)
+	}
+	send.Flush()
+	if send.wr.pipe.open.Load() {
+		t.Error("the pipe is open still, though the system refused what was in it")
+	}
+}
+
 func TestPipeline_CloseSendsWhatIsInItAndWaitsForNobodyWhoIsStuck(t *testing.T) {
 	send, _, w := piped(t, flow.BestEffort)
 	for range 100 {
