@@ -166,7 +166,7 @@ func TestALeafThatNeverCatchesUpIsGivenUp(t *testing.T) {
 		if i%3 == 0 { // a newer epoch does not start the clock again
 			s.setEpoch(Fresh)
 		}
-		s.leaves[id].Heard(s.now)
+		s.leaves[id].heard = s.now
 		s.advance(time.Second)
 	}
 	if e := s.one(Left, id); e.Code != transport.WSAECONNABORTED || e.Own {
@@ -180,7 +180,7 @@ func TestALeafGivesUpOnAnEpochItCannotTakeUp(t *testing.T) {
 	l.Handle(start, RootID, Rekey{Epoch: 4}.Append(nil))
 	for l.phase != over {
 		now := l.NextTimeout()
-		l.Heard(now)
+		l.heard = now
 		l.Advance(now)
 		if now.After(start.Add(ackWait)) {
 			t.Fatalf("still there %v after", now.Sub(start))

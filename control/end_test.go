@@ -103,7 +103,7 @@ func TestALeafThatSpeaksInTheLastMomentStaysAndBeatsKeepTheirTime(t *testing.T) 
 	var beats []time.Duration
 	for now := at(0); now.Before(at(8 * time.Second)); now = now.Add(100 * time.Millisecond) {
 		if now.Equal(at(5100 * time.Millisecond)) {
-			r.Heard(now, 2)
+			r.Handle(now, 2, Beat{}.Append(nil))
 		}
 		if !r.NextTimeout().After(now) {
 			r.Advance(now)
@@ -138,21 +138,6 @@ func TestR63_AJoinThatMeetsSilenceTimesOut(t *testing.T) {
 	if e := s.leafOne(asking, Closed); e.Code != transport.WSAETIMEDOUT {
 		t.Errorf("asking leaf: %v", e.Code)
 	}
-}
-
-func TestR225_DataHeardByAnotherWayIsLife(t *testing.T) {
-	s := newScene(t, RootConfig{})
-	id := s.joins()
-	s.mute[id], s.deaf[id] = true, true
-	for range 20 {
-		s.advance(time.Second)
-		s.root.Heard(s.now, id)
-		s.leaves[id].Heard(s.now)
-	}
-	s.none(Left, id)
-	s.leafNone(id, Closed)
-	s.advance(6 * time.Second)
-	s.one(Left, id)
 }
 
 func TestR225_WhatTheDataPlaneHeardIsAskedBeforeSomebodyIsCondemned(t *testing.T) {

@@ -90,7 +90,8 @@ func rootInput(r *Root, s *script, now *time.Time, last *uint32) {
 	case 13:
 		_ = r.SetEdges(make([]Edge, s.next()%18))
 	case 14:
-		r.Heard(*now, id)
+		heard := *now
+		r.c.Data = func(uint32) time.Time { return heard }
 	case 15:
 		r.SetBacklog(int(s.next()) - 3)
 	case 16:
@@ -168,7 +169,7 @@ func leafInput(l *Leaf, s *script, now *time.Time) {
 		_ = l.Chat(*now, make([]byte, s.next()))
 	case 10:
 		_ = l.SetEdges(make([]Edge, s.next()%18))
-		l.Heard(*now)
+		l.c.Data = func() uint64 { return uint64(now.UnixNano()) }
 	case 12:
 		_ = l.Behind(*now)
 	case 11:

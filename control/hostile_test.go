@@ -387,7 +387,6 @@ func TestCallsOutOfTurnChangeNothing(t *testing.T) {
 	r := NewRoot(RootConfig{})
 	r.Handle(epochZero, 77, sampleOf(TypeBeat))
 	r.Lost(epochZero, 77, 0)
-	r.Heard(epochZero, 77)
 	wantCode(t, r.Invite(epochZero, 77, Invite{}), transport.WSAEINVAL)
 	wantCode(t, r.Answer(epochZero, 77, Answer{Verdict: Accept}), transport.WSAEINVAL)
 	if _, ok := r.Poll(); ok || !r.NextTimeout().IsZero() {

@@ -236,12 +236,6 @@ func (l *Leaf) Lost(now time.Time, code transport.Code) {
 	l.end(now, ending{by: peer, code: code, text: "control connection lost"})
 }
 
-// Heard notes life from the root by another way, such as its data.
-func (l *Leaf) Heard(now time.Time) {
-	l.wake(now)
-	l.heard = now
-}
-
 // Stats is a snapshot.
 func (l *Leaf) Stats() LeafStats { return l.stats }
 

@@ -78,7 +78,6 @@ func TestABeatThatOvertakesTheGroupAsksForNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for now := epochZero; now.Before(epochZero.Add(3 * time.Second)); now = now.Add(10 * time.Millisecond) {
-		l.Heard(now)
 		l.Advance(now)
 	}
 	if n := l.Stats().Asked; n != 0 {

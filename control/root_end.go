@@ -126,15 +126,6 @@ func (r *Root) Evict(now time.Time, id uint32, code transport.Code, text string)
 	return nil
 }
 
-// Heard notes life from the leaf by another way, such as its reports in the
-// data plane: it lives if either does.
-func (r *Root) Heard(now time.Time, id uint32) {
-	if c := r.find(id); c != nil {
-		r.wake(now)
-		c.heard = now
-	}
-}
-
 // Close ends the session: BYE with code and text to all that are in (R216,
 // R217), a refusal to all that wait or are invited (R226) and to all that come
 // later (R219).

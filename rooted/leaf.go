@@ -88,7 +88,7 @@ func newLeaf(c Config, ch *crypto.Channel) *Leaf {
 		invited: make(chan control.Invite, 1), entered: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.machine = control.NewLeaf(time.Now(), control.LeafConfig{
-		JoinTimeout: c.JoinTimeout, Silence: c.Silence, Seed: seed(), Data: func() uint64 { return l.s.FramesFrom(control.RootID) },
+		JoinTimeout: c.JoinTimeout, Silence: c.Silence, Seed: seed(), Data: l.framesOfRoot,
 	})
 	l.events.init()
 	l.end.init()

@@ -63,6 +63,12 @@ func (l *Leaf) out(o control.Output) {
 	}
 }
 
+// framesOfRoot counts what the root sent in the data plane.
+func (l *Leaf) framesOfRoot() uint64 {
+	st, _ := l.s.Heard(control.RootID)
+	return st.Frames
+}
+
 // welcomed opens the data plane: keys, sockets, the group. The answer to the
 // root waits until the group was heard.
 func (l *Leaf) welcomed(w *control.Welcome) {

@@ -51,9 +51,6 @@ type StreamStats struct {
 	NextMessage uint64
 }
 
-// Frames counts what was handed to Handle, as Stats does.
-func (r *Receiver) Frames() uint64 { return r.stats.Frames }
-
 // Stats gives the books as they stand.
 func (r *Receiver) Stats() ReceiverStats {
 	s := r.stats

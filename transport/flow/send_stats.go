@@ -92,12 +92,12 @@ type MemberStream struct {
 	Limit     uint64 // first one that must not be sent yet
 }
 
-// HeardAt is when a counted member spoke last; ok says that it is counted.
-func (s *Sender) HeardAt(id Member) (at time.Time, ok bool) {
+// HeardAt is when a member spoke last; zero: it is not counted.
+func (s *Sender) HeardAt(id Member) (at time.Time) {
 	if i, ok := s.index[id]; ok {
-		return s.c.Start.Add(s.members[i].heardAt), true
+		at = s.c.Start.Add(s.members[i].heardAt)
 	}
-	return time.Time{}, false
+	return at
 }
 
 // Members appends the counted members to dst.

@@ -103,20 +103,9 @@ func (s *Session) MemberHeardAt(id uint32) (at time.Time) {
 	t.mu.Lock()
 	defer t.unlock()
 	if t.sender != nil {
-		at, _ = t.sender.HeardAt(id)
+		at = t.sender.HeardAt(id)
 	}
 	return at
-}
-
-// FramesFrom counts what came from one sender.
-func (s *Session) FramesFrom(id uint32) uint64 {
-	x := &s.rx
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if p := x.peers[id]; p != nil {
-		return p.r.Frames()
-	}
-	return 0
 }
 
 // Heard returns the receiving machine's account of one sender.
