@@ -12,39 +12,42 @@ import (
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
-// After an outage TCP tries again at doubled intervals only, long after the data
-// is back.
-func TestR225_ALeafWhoseControlStandsStillLivesByItsData(t *testing.T) {
-	netlab.Require(t)
-	lab := netlab.New(t, netlab.Options{Hosts: []string{"root", "leaf"}})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
+// inLab is a session of a root and a leaf with hosts of their own, over IPv4.
+func inLab(t *testing.T, ctx context.Context, c Config) (lab *netlab.Lab, root *Root, member *Member, leaf *Leaf) {
+	t.Helper()
+	lab = netlab.New(t, netlab.Options{Hosts: []string{"root", "leaf"}})
 	code, err := crypto.NewCode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	const silence = time.Second
-	config := func(h string) Config {
-		return Config{Network: lab.Host(h).Network(), Identity: crypto.Identity{Code: code}, Interface: netlab.Device, Silence: silence}
-	}
-	rc := config("root")
+	c.Identity, c.Interface = crypto.Identity{Code: code}, netlab.Device
+	rc := c
+	rc.Network, c.Network = lab.Host("root").Network(), lab.Host("leaf").Network()
 	rc.Control = netip.AddrPortFrom(lab.Host("root").Addr4(), 7001)
-	root, err := Listen(ctx, testGroup, rc)
-	if err != nil {
+	if root, err = Listen(ctx, testGroup, rc); err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
+	t.Cleanup(func() { root.Close() })
 	accepted := make(chan *Member, 1)
 	go func() {
 		m, _ := root.Accept(ctx)
 		accepted <- m
 	}()
-	leaf, err := Join(ctx, root.Addr(), nil, config("leaf"))
-	if err != nil {
+	if leaf, err = Join(ctx, root.Addr(), nil, c); err != nil {
 		t.Fatal(err)
 	}
-	defer leaf.Close()
-	member := <-accepted
+	t.Cleanup(func() { leaf.Close() })
+	return lab, root, <-accepted, leaf
+}
+
+// After an outage TCP tries again at doubled intervals only, long after the data
+// is back.
+func TestR225_ALeafWhoseControlStandsStillLivesByItsData(t *testing.T) {
+	netlab.Require(t)
+	const silence = time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	lab, root, member, leaf := inLab(t, ctx, Config{Silence: silence})
 
 	filter := func(rules string) {
 		t.Helper()

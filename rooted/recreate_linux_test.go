@@ -3,40 +3,18 @@ package rooted
 import (
 	"bytes"
 	"context"
-	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/joinleaf/joinleaf/crypto"
 	"github.com/joinleaf/joinleaf/transport/netlab"
 )
 
 func TestF8_ALinkThatIsMadeAnewHearsTheGroupAgain(t *testing.T) {
 	netlab.Require(t)
-	lab := netlab.New(t, netlab.Options{Hosts: []string{"root", "leaf"}})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	code, err := crypto.NewCode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := func(h string) Config {
-		return Config{Network: lab.Host(h).Network(), Identity: crypto.Identity{Code: code}, Source: Group, Interface: netlab.Device, Silence: 2 * time.Second}
-	}
-	rc := config("root")
-	rc.Control = netip.AddrPortFrom(lab.Host("root").Addr4(), 7001)
-	root, err := Listen(ctx, testGroup, rc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	go root.Accept(ctx)
-	leaf, err := Join(ctx, root.Addr(), nil, config("leaf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer leaf.Close()
+	lab, root, _, leaf := inLab(t, ctx, Config{Source: Group, Silence: 2 * time.Second})
 
 	const n = 3000
 	var wg sync.WaitGroup

@@ -81,6 +81,31 @@ func openPipe(s *Session) {
 	}
 }
 
+// exchange sends n messages of 8 KiB and checks that they come, in order.
+func exchange(t *testing.T, send, recv *Session, n uint64) {
+	t.Helper()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		p := make([]byte, 8<<10)
+		for i := range n {
+			binary.BigEndian.PutUint64(p, i)
+			if err := send.Send(t.Context(), 0, p); err != nil {
+				t.Errorf("send %d: %v", i, err)
+				return
+			}
+		}
+		send.Flush()
+	})
+	buf := make([]byte, 64<<10)
+	for i := range n {
+		m, err := recv.Recv(t.Context(), buf)
+		if err != nil || m.Missed != 0 || m.N != 8<<10 || binary.BigEndian.Uint64(buf) != i {
+			t.Fatalf("message %d: %+v, %v", i, m, err)
+		}
+	}
+}
+
 func TestPipeline_OpensForWhoWaitsForNothing(t *testing.T) {
 	const us = time.Microsecond
 	for _, c := range []struct {
@@ -113,27 +138,8 @@ func TestPipeline_OpensForWhoWaitsForNothing(t *testing.T) {
 
 func TestPipeline_KeepsTheOrderAndClosesWhenThereIsLittleToDo(t *testing.T) {
 	send, recv, w := piped(t, flow.Reliable)
-	const n = 2000
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() {
-		p := make([]byte, 8<<10)
-		for i := range uint64(n) {
-			binary.BigEndian.PutUint64(p, i)
-			if err := send.Send(t.Context(), 0, p); err != nil {
-				t.Errorf("send %d: %v", i, err)
-				return
-			}
-		}
-		send.Flush()
-	})
+	exchange(t, send, recv, 2000)
 	buf := make([]byte, 64<<10)
-	for i := range uint64(n) {
-		m, err := recv.Recv(t.Context(), buf)
-		if err != nil || m.Missed != 0 || m.N != 8<<10 || binary.BigEndian.Uint64(buf) != i {
-			t.Fatalf("message %d: %+v, %v", i, m, err)
-		}
-	}
 	for i := 0; send.wr.pipe.open.Load(); i++ {
 		if i == 2000 {
 			t.Fatal("the pipe stays open for single messages")
@@ -168,27 +174,7 @@ func TestPipeline_KeepsTheOrderAndClosesWhenThereIsLittleToDo(t *testing.T) {
 func TestPipeline_WhatTheSystemRefusesIsCountedAndSentAgain(t *testing.T) {
 	send, recv, w := piped(t, flow.Reliable)
 	w.fail.Store(5)
-	const n = 500
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() {
-		p := make([]byte, 8<<10)
-		for i := range uint64(n) {
-			binary.BigEndian.PutUint64(p, i)
-			if err := send.Send(t.Context(), 0, p); err != nil {
-				t.Errorf("send %d: %v", i, err)
-				return
-			}
-		}
-		send.Flush()
-	})
-	buf := make([]byte, 64<<10)
-	for i := range uint64(n) {
-		m, err := recv.Recv(t.Context(), buf)
-		if err != nil || m.Missed != 0 || binary.BigEndian.Uint64(buf) != i {
-			t.Fatalf("message %d: %+v, %v", i, m, err)
-		}
-	}
+	exchange(t, send, recv, 500)
 	if send.Stats().Refused < 5 {
 		t.Errorf("%d batches were refused, 5 at least", send.Stats().Refused)
 	}
