@@ -106,8 +106,8 @@
 //     ended by closing the socket; Close waits for it.
 //   - alarm.ring, the timer's: started by alarm.arm when something is due, it
 //     ends at once; Close waits for a running one.
-//   - writer.pump, at most one: started by judge when the pipeline opens, ended by
-//     closePipe or Close, which waits for it.
+//   - writer.pump, at most one: started by judge when the pipeline opens for the
+//     first time, ended by Close, which waits for it.
 //
 // Recv and WaitReadable start none, but where they wait at the socket a done ctx
 // wakes them by context.AfterFunc, which stays with a ctx that comes again and again until

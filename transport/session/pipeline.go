@@ -54,18 +54,16 @@ type pipeline struct {
 	took  time.Duration // the calls of these
 	pause time.Duration // and the time before them
 
-	mu      sync.Mutex
-	jobs    []job // a ring, made when first needed
-	first   int
-	count   int
-	asleep  bool      // the pump is, or about to be
-	waits   bool      // the writer waits for room
-	running bool      // there is a pump
-	closing bool      // it ends once all is written
-	over    bool      // the session is closed
-	work    sync.Cond // for the pump
-	room    sync.Cond // for the writer
-	err     error     // of a job that went wrong; the writer is told and closes the pipe
+	mu     sync.Mutex
+	jobs   []job // a ring; it and the pump are made when first needed
+	first  int
+	count  int
+	asleep bool      // the pump is, or about to be
+	waits  bool      // the writer waits for room
+	over   bool      // the session is closed, and the pump ends
+	work   sync.Cond // for the pump
+	room   sync.Cond // for the writer
+	err    error     // of a job that went wrong; the writer is told and closes the pipe
 }
 
 func (p *pipeline) init() { p.work.L, p.room.L = &p.mu, &p.mu }
@@ -156,26 +154,22 @@ func (w *writer) judge(began, ended time.Time, full bool) {
 		for i := range p.jobs {
 			p.jobs[i].buf = make([]byte, 0, cap(w.own.buf))
 		}
-	}
-	if p.closing = false; !p.running {
-		p.running, p.asleep = true, false
 		w.s.wg.Go(w.pump)
 	}
 	p.open.Store(true)
 }
 
-// closePipe waits until all is written, and has calls made by the writer again.
+// closePipe waits until all is written, and has calls made by the writer again. In a
+// session that is closed there are none.
 func (w *writer) closePipe() {
 	p := &w.pipe
 	p.mu.Lock()
-	for p.count > 0 && p.running {
+	defer p.mu.Unlock()
+	for p.count > 0 && !p.over {
 		p.waits = true
 		p.room.Wait()
 	}
-	p.closing = true
-	p.work.Signal()
-	p.mu.Unlock()
-	p.open.Store(false)
+	p.open.Store(p.over)
 	p.ended = time.Now()
 }
 
@@ -188,8 +182,7 @@ func (w *writer) pump() {
 	defer p.mu.Unlock()
 	for {
 		for p.count == 0 {
-			if p.closing {
-				p.running = false
+			if p.over {
 				return
 			}
 			p.asleep = true
@@ -228,7 +221,7 @@ func (w *writer) settle() {
 func (p *pipeline) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closing, p.over = true, true
+	p.over = true
 	p.err = net.ErrClosed // for who waits for room, or comes yet
 	p.work.Signal()
 	p.room.Signal()
