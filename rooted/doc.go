@@ -125,6 +125,9 @@
 //     root's name still costs the others repairs, and can forge what the data plane
 //     says about itself: BEATs, positions, packet numbers far ahead. Then data is
 //     late, or told as missed, until that leaf is evicted.
+//   - What the group hears in the root's name counts as life of the root, and so the
+//     same leaf can hide from the others that the root is silent, until the control
+//     connection breaks. A leaf's reports are sealed with its own key.
 //   - Signed adds up to 5 ms where little is sent and nobody calls Root.Flush. It
 //     hashes in the goroutine that sends and in the one that reads, about half a
 //     microsecond a packet each where an amd64 processor has instructions for

@@ -126,6 +126,9 @@
 //   - With two in Recv at once, or one in WaitReadable beside it, one reads and the
 //     others are woken by it.
 //   - A write that the socket has no room for waits with the sending mutex held.
+//   - A batch that the system refuses while a second goroutine makes the calls is lost
+//     like one on the way, and counted in Stats.Refused. Feedback of the same member
+//     waits behind what is in the pipeline.
 //   - Feedback between members without a key of their own is sealed with the
 //     group's: any member could forge another's.
 //   - Feedback goes to the sender's first address, whichever path brought the
